@@ -1,0 +1,37 @@
+/*
+ * Architectures: one short file each (arch_*.c), listed in one table. A
+ * specification "NAME:WIDTH:HIDDEN,HIDDEN,..." names one with its sizes.
+ */
+#ifndef CA_MODEL_ARCH_H
+#define CA_MODEL_ARCH_H
+
+#include "base/buf.h"
+#include "nn/graph.h"
+
+#define CA_MAX_HIDDEN 16
+
+struct ca_arch;
+
+struct ca_arch_spec {
+    const struct ca_arch *arch;
+    size_t width;                 /* embedding width d */
+    size_t hidden[CA_MAX_HIDDEN];
+    size_t n_hidden;
+};
+
+struct ca_arch {
+    const char *name;     /* "fibinet" */
+    const char *summary;  /* one line, lower case */
+    const char *source;   /* the paper and the variant */
+    /* Compose the operators; returns the logit. Faults stay in the graph. */
+    ca_val (*build)(struct ca_graph *g, const struct ca_arch_spec *spec);
+};
+
+/* All of them, by name; ends with NULL. */
+extern const struct ca_arch *const ca_archs[];
+
+/* "mlp:8:64,32,4". CA_EUSAGE names the fault and lists the architectures where that helps. */
+int ca_arch_parse(const char *text, struct ca_arch_spec *spec, struct ca_err *err) CA_CHECK_ME;
+void ca_arch_text(const struct ca_arch_spec *spec, struct ca_buf *out);
+
+#endif

@@ -1,0 +1,75 @@
+/*
+ * A model: an architecture over named features, its network, and what must
+ * travel with it (vocabulary, provenance). In a file it is safetensors:
+ * ca-model(5).
+ */
+#ifndef CA_MODEL_MODEL_H
+#define CA_MODEL_MODEL_H
+
+#include <jansson.h>
+
+#include "cli/cli.h"
+#include "model/arch.h"
+#include "nn/net.h"
+#include "record/head.h"
+#include "record/rows.h"
+
+struct ca_feature {
+    char *name;
+    uint32_t vocab; /* table rows; 0 for a numeric feature */
+};
+
+struct ca_model {
+    struct ca_arch_spec spec;
+    struct ca_feature *numeric;  /* n_numeric, in input order */
+    size_t n_numeric;
+    struct ca_feature *field;    /* n_fields, in input order */
+    size_t n_fields;
+    struct ca_net *net;          /* owned */
+    json_t *meta;                /* provenance and other metadata that is kept; may be NULL */
+    void *vocabulary;            /* the vocabulary attachment's bytes, or NULL */
+    size_t vocabulary_size;
+};
+
+/*
+ * A fresh model for streams like head: its numeric and categorical columns in
+ * order, its vocabulary, its provenance. Weights from seed.
+ */
+int ca_model_new(struct ca_model **m, const struct ca_arch_spec *spec, const struct ca_head *head, uint64_t seed,
+                 struct ca_pool *pool, struct ca_err *err) CA_CHECK_ME;
+/* A fresh model over the features, vocabulary and metadata of another. */
+int ca_model_like(struct ca_model **m, const struct ca_arch_spec *spec, const struct ca_model *features, uint64_t seed,
+                  struct ca_pool *pool, struct ca_err *err) CA_CHECK_ME;
+void ca_model_free(struct ca_model *m);
+
+/* flags: CA_NET_INFERENCE leaves the optimizer state in the file. "-" is standard input. */
+int ca_model_load(struct ca_model **m, const char *path, unsigned flags, struct ca_pool *pool, struct ca_err *err)
+    CA_CHECK_ME;
+
+#define CA_MODEL_WEIGHTS_ONLY 1u
+
+/* Settles the network, appends the run's provenance, writes path whole or not at all. */
+int ca_model_save(struct ca_model *m, const char *path, unsigned flags, const struct ca_run *run, struct ca_err *err)
+    CA_CHECK_ME;
+
+/* Content digest of the weights (not of provenance or optimizer state): equal bits, equal digest. */
+int ca_model_digest(struct ca_model *m, char out[33], struct ca_err *err) CA_CHECK_ME;
+
+/*
+ * Where a stream's columns are for this model. CA_ESCHEMA when a feature is
+ * missing, has another role or vocabulary size, or the vocabulary differs.
+ */
+struct ca_binding {
+    size_t *numeric;  /* column of each numeric feature */
+    size_t *field;    /* column of each field */
+    const uint32_t **ids;    /* storage for ca_binding_feed */
+    const float **values;
+    size_t n_numeric, n_fields;
+};
+int ca_model_bind(const struct ca_model *m, const struct ca_head *head, struct ca_binding *b, struct ca_err *err)
+    CA_CHECK_ME;
+/* The feed of a block: borrows from block and binding. */
+struct ca_feed ca_binding_feed(struct ca_binding *b, const struct ca_block *block);
+void ca_binding_fini(struct ca_binding *b);
+
+#endif

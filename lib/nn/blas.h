@@ -1,0 +1,26 @@
+/*
+ * The one seam to BLAS: row-major helpers that state their shapes. Always one
+ * thread; parallelism is ours. Equal bits are promised per kernel and build;
+ * the kernel's name is in the engine string.
+ */
+#ifndef CA_NN_BLAS_H
+#define CA_NN_BLAS_H
+
+#include <stddef.h>
+
+#include "nn/real.h"
+
+/* C(m,n) = beta C + A(m,k) B(n,k)^T */
+void ca_gemm_nt(size_t m, size_t n, size_t k, const ca_real *a, size_t lda, const ca_real *b, size_t ldb, ca_real beta,
+                ca_real *c, size_t ldc);
+/* C(m,n) = beta C + A(m,k) B(k,n) */
+void ca_gemm_nn(size_t m, size_t n, size_t k, const ca_real *a, size_t lda, const ca_real *b, size_t ldb, ca_real beta,
+                ca_real *c, size_t ldc);
+/* C(m,n) = beta C + A(k,m)^T B(k,n) */
+void ca_gemm_tn(size_t m, size_t n, size_t k, const ca_real *a, size_t lda, const ca_real *b, size_t ldb, ca_real beta,
+                ca_real *c, size_t ldc);
+
+/* "OpenBLAS 0.3.21 serial SkylakeX": static storage. */
+const char *ca_blas_engine(void);
+
+#endif

@@ -1,0 +1,88 @@
+/*
+ * A network that can learn: a graph with its parameters, tables, gradients,
+ * optimizer state and worker threads. The same seed gives the same bits at
+ * any number of threads: chunks are summed in a fixed number of lanes, lanes
+ * are reduced in a fixed order, a field's table is updated by one task.
+ */
+#ifndef CA_NN_NET_H
+#define CA_NN_NET_H
+
+#include "base/pool.h"
+#include "nn/graph.h"
+#include "nn/loss.h"
+
+struct ca_net;
+
+/* Adam, as PyTorch's dense one on every tensor (spec: models 0.4). */
+struct ca_adam {
+    double lr_table; /* 0.1 */
+    double lr_dense; /* 0.001 */
+    double beta1;    /* 0.9 */
+    double beta2;    /* 0.999 */
+    double eps;      /* 1e-8 */
+};
+extern const struct ca_adam ca_adam_default;
+
+/* One batch of inputs, column by column. */
+struct ca_feed {
+    size_t rows;
+    const uint32_t *const *ids;   /* n_fields columns of rows ids, each below its table's rows */
+    const float *const *numeric;  /* n_numeric columns of rows values */
+};
+
+#define CA_NET_INFERENCE 1u /* no gradients and no optimizer state: tables take a third of the memory */
+
+/* Takes the finished graph. pool is borrowed. Parameters are drawn from seed and the tensor's name. */
+struct ca_net *ca_net_new(struct ca_graph *g, struct ca_pool *pool, uint64_t seed, unsigned flags, struct ca_err *err)
+    CA_CHECK_ME;
+void ca_net_free(struct ca_net *n);
+const struct ca_graph *ca_net_graph(const struct ca_net *n);
+void ca_net_set_adam(struct ca_net *n, const struct ca_adam *a);
+
+/* logit[rows]. Ids out of range are CA_ESCHEMA naming the row and field. */
+int ca_net_forward(struct ca_net *n, const struct ca_feed *feed, float *logit, struct ca_err *err) CA_CHECK_ME;
+
+/*
+ * Forward and backward of the mean loss over the batch; gradients ADD to what
+ * has accumulated since the last step. *loss_sum gets the sum of row losses;
+ * logit (may be NULL) the logits before any update. Non-finite loss is
+ * CA_ENUMERIC with the row in the record field.
+ */
+int ca_net_gradient(struct ca_net *n, const struct ca_feed *feed, const struct ca_loss *loss,
+                    const struct ca_target *target, double *loss_sum, float *logit, struct ca_err *err) CA_CHECK_ME;
+
+#define CA_STEP_DENSE 1u
+#define CA_STEP_TABLES 2u
+#define CA_STEP_ALL 3u
+
+/*
+ * One optimizer step of what `which` names with the accumulated gradients,
+ * which are then cleared (also those of what is not stepped). Frozen tables
+ * are simply never stepped: pass CA_STEP_DENSE to ca_net_want as well to
+ * spare their gradients.
+ */
+int ca_net_step(struct ca_net *n, unsigned which, struct ca_err *err) CA_CHECK_ME;
+void ca_net_want(struct ca_net *n, unsigned which); /* which gradients ca_net_gradient computes; default all */
+
+/* Bring every row of every table to the present step. Called before anything below reads them. */
+int ca_net_settle(struct ca_net *n, struct ca_err *err) CA_CHECK_ME;
+
+/*
+ * Plain access for saving, loading, projecting and tests. Dense: count
+ * elements at param->at. Tables: one row at a time, width elements. kind:
+ * weights, first and second moment (NULL without optimizer state).
+ */
+enum ca_state { CA_STATE_WEIGHT, CA_STATE_M, CA_STATE_V, CA_STATE_GRADIENT };
+ca_real *ca_net_dense(struct ca_net *n, enum ca_state kind);
+ca_real *ca_net_table_row(struct ca_net *n, size_t table, size_t row, enum ca_state kind); /* no GRADIENT */
+
+/* Gradient of a table row accumulated since the last step, or NULL when the row was not touched. */
+const ca_real *ca_net_table_gradient(struct ca_net *n, size_t table, size_t row);
+
+/* Optimizer step counters. */
+uint64_t ca_net_steps(const struct ca_net *n, unsigned which); /* CA_STEP_DENSE or CA_STEP_TABLES */
+void ca_net_set_steps(struct ca_net *n, unsigned which, uint64_t t);
+
+uint64_t ca_net_flops_per_row(const struct ca_net *n); /* forward */
+
+#endif
