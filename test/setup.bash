@@ -1,0 +1,8 @@
+# Loaded by every suite: the tools on PATH, a scratch directory, quiet logs.
+bats_require_minimum_version 1.5.0
+setup() {
+  TOP=$(cd "$BATS_TEST_DIRNAME/.." && pwd)
+  export PATH="$TOP/bin:$PATH" LC_ALL=C
+  cd "$BATS_TEST_TMPDIR" || return 1
+  if declare -F setup_suite_data >/dev/null; then setup_suite_data; fi
+}
