@@ -1,4 +1,5 @@
 # CrossAdapt: composable Unix tools for switching click models to a new architecture.
+# 'make help' lists the targets. Experiments are in pipelines/, not here.
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DELETE_ON_ERROR:
@@ -7,49 +8,115 @@ SHELL := /bin/bash
 MAKEFLAGS += --no-builtin-rules
 export LC_ALL := C
 
-CC ?= gcc
+ifeq ($(origin CC),default)
+CC := gcc
+endif
+AR ?= ar
+PYTHON ?= /usr/bin/python3
 BUILD ?= build
+BIN ?= bin
+JOBS ?= $(shell nproc 2>/dev/null || echo 2)
 V ?= 0
 Q := $(if $(filter 0,$(V)),@,)
 
-WARN := -Wall -Wextra -Wconversion -Wshadow -Wvla -Wmissing-prototypes -Wstrict-prototypes -Wpointer-arith -Wcast-qual -pedantic
+VERSION := $(shell sed -n 's/^.define CA_VERSION "\(.*\)"/\1/p' lib/cli/cli.h)
+COMMIT := $(or $(shell git describe --always --dirty --abbrev=12 --exclude='*' 2>/dev/null),unknown)
+
+# ---- flags ----------------------------------------------------------------
+
+WARN := -Wall -Wextra -Wconversion -Wshadow -Wvla -Wmissing-prototypes -Wstrict-prototypes -Wpointer-arith \
+	-Wcast-qual -pedantic
 CFLAGS ?= -O2 -g
-BLAS_CFLAGS := $(addprefix -isystem ,$(firstword $(wildcard /usr/include/*/openblas-serial)))
-CPPFLAGS_ALL := -Ilib $(BLAS_CFLAGS) -D_POSIX_C_SOURCE=200809L -D_DEFAULT_SOURCE $(CPPFLAGS)
-CFLAGS_ALL := -std=c11 $(WARN) $(CFLAGS) -ffp-contract=off -pthread $(EXTRA_CFLAGS)
 # the serial flavour of OpenBLAS: threads are ours
-BLAS_DIR := $(dir $(firstword $(wildcard /usr/lib/*/openblas-serial/libopenblas.so)))
-LDLIBS_ALL := -L$(BLAS_DIR) -Wl,-rpath,$(patsubst %/,%,$(BLAS_DIR)) -lopenblas -ljansson -lxxhash -lz -lm $(LDLIBS)
+BLAS_INC := $(firstword $(wildcard /usr/include/*/openblas-serial))
+BLAS_DIR := $(patsubst %/,%,$(dir $(firstword $(wildcard /usr/lib/*/openblas-serial/libopenblas.so))))
+CPPFLAGS_ALL = -Ilib $(addprefix -isystem ,$(BLAS_INC)) -D_POSIX_C_SOURCE=200809L -D_DEFAULT_SOURCE $(CPPFLAGS)
+CFLAGS_ALL = -std=c11 $(WARN) $(CFLAGS) $(SPEED) -ffp-contract=off -pthread $(EXTRA_CFLAGS)
+comma := ,
+LDLIBS_ALL := $(if $(BLAS_DIR),-L$(BLAS_DIR) -Wl$(comma)-rpath$(comma)$(BLAS_DIR)) -lopenblas -ljansson -lxxhash -lz -lm \
+	$(LDLIBS)
 
 LIB_SRC := $(sort $(wildcard lib/*/*.c lib/*/*/*.c))
+LIB_HDR := $(sort $(wildcard lib/*/*.h lib/*/*/*.h))
 LIB_OBJ := $(LIB_SRC:%.c=$(BUILD)/obj/%.o)
 TOOLS := $(patsubst bin/%.c,%,$(sort $(wildcard bin/ca-*.c)))
+TOOL_BIN := $(TOOLS:%=$(BIN)/%)
 LIB := $(BUILD)/libcrossadapt.a
+MAN := $(patsubst man/%,$(BUILD)/man/%,$(sort $(wildcard man/*.[1-9])))
+
+# compute loops are written for the vectoriser, which wakes up at -O3
+$(BUILD)/obj/lib/nn/%.o $(BUILD)/double/lib/nn/%.o: SPEED = $(patsubst -O2,-O3,$(filter -O2,$(CFLAGS)))
+
+# what objects depend on besides their sources
+include pipelines/settle.mk
+ifeq ($(filter clean distclean help deps deps-test,$(MAKECMDGOALS)),)
+$(call settle,$(BUILD)/flags,$(CC) $(shell $(CC) -dumpfullversion 2>/dev/null) $(CPPFLAGS_ALL) $(CFLAGS_ALL) $(LDFLAGS) $(LDLIBS_ALL))
+$(call settle,$(BUILD)/commit,$(COMMIT))
+$(call settle,$(BUILD)/lib.list,$(LIB_SRC))
+endif
+.PHONY: blas
+blas:
+	@$(if $(BLAS_DIR),:,echo "make: no serial OpenBLAS here: run 'make deps' first" >&2; exit 1)
+
+# ---- build ----------------------------------------------------------------
 
 .PHONY: all
-all: $(LIB) $(TOOLS:%=bin/%)
+all: $(LIB) $(TOOL_BIN) $(MAN) ## build the library, the tools and their manual
 
-$(BUILD)/obj/%.o: %.c
+$(BUILD)/obj/%.o: %.c $(BUILD)/flags | $(if $(BLAS_DIR),,blas)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(CPPFLAGS_ALL) $(CFLAGS_ALL) -MMD -MP -c $< -o $@
-$(BUILD)/obj/lib/cli/page.o: CPPFLAGS_ALL += -DCA_COMMIT='"dev"' -DCA_FLAGS='"$(CFLAGS)"'
-$(LIB): $(LIB_OBJ)
-	$(Q)rm -f $@; ar rcsD $@ $^
-bin/ca-%: $(BUILD)/obj/bin/ca-%.o $(LIB)
+PAGE_OBJ := $(BUILD)/obj/lib/cli/page.o $(BUILD)/double/lib/cli/page.o
+$(PAGE_OBJ): $(BUILD)/commit
+$(PAGE_OBJ): CPPFLAGS_ALL += -DCA_COMMIT='"$(COMMIT)"' -DCA_FLAGS='"$(strip $(CFLAGS) $(EXTRA_CFLAGS))"'
+$(LIB): $(LIB_OBJ) $(BUILD)/lib.list
+	$(Q)rm -f $@; $(AR) rcsD $@ $(LIB_OBJ)
+$(BIN)/ca-%: $(BUILD)/obj/bin/ca-%.o $(LIB)
+	@mkdir -p $(@D)
 	$(Q)$(CC) $(CFLAGS_ALL) $(LDFLAGS) -o $@ $< $(LIB) $(LDLIBS_ALL)
 -include $(LIB_OBJ:.o=.d) $(TOOLS:%=$(BUILD)/obj/bin/%.d)
+
+# A page's OPTIONS come from the table of its tool.
+$(BUILD)/man/%: man/%
+	@mkdir -p $(@D)
+	$(Q)if grep -q '^\.\\" @OPTIONS@' $<; then $(BIN)/$(basename $*) --print-man-options > $@.options; \
+	sed -e '/^\.\\" @OPTIONS@/{r $@.options' -e 'd}' $< > $@.tmp; rm $@.options; else cp $< $@.tmp; fi; mv $@.tmp $@
+$(foreach t,$(TOOLS),$(eval $(BUILD)/man/$t.1: $(BIN)/$t))
+
+# ---- what must be installed -----------------------------------------------
+
+PACKAGES := gcc make zlib1g-dev libopenblas-serial-dev libjansson-dev libxxhash-dev pkg-config parallel bats gnuplot-nox
+PACKAGES_TEST := clang mandoc valgrind shellcheck python3-numpy python3-sklearn python3-torch
+# $(call install,PACKAGES): nothing happens, and no network is asked, when all are there.
+install_packages = missing=(); \
+	if ! command -v dpkg-query > /dev/null; then \
+	echo "make: not a Debian system; what must be there: $1" >&2; exit 0; fi; \
+	for p in $1; do \
+	status=$$(dpkg-query -W -f='$${Status}' "$$p" 2> /dev/null || true); \
+	[[ $$status == 'install ok installed' || $$status == 'hold ok installed' ]] || missing+=("$$p"); done; \
+	if (( $${\#missing[@]} )); then \
+	sudo=(); [[ $$(id -u) == 0 ]] || sudo=(sudo); \
+	echo "installing $${missing[*]}" >&2; \
+	"$${sudo[@]}" apt-get update -qq >&2; \
+	"$${sudo[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$${missing[@]}" >&2; fi
+
+.PHONY: deps deps-test
+deps: ## install what the build and the pipelines need (apt-get; nothing when all is there)
+	@$(call install_packages,$(PACKAGES))
+deps-test: ## the same and what the tests need
+	@$(call install_packages,$(PACKAGES) $(PACKAGES_TEST))
+
+# ---- tests ----------------------------------------------------------------
 
 # C tests: one program each, TAP on stdout. grad_*.c run against the library built in double.
 UNIT := $(patsubst test/unit/%.c,$(BUILD)/unit/%,$(sort $(wildcard test/unit/test_*.c)))
 GRAD := $(patsubst test/unit/%.c,$(BUILD)/unit/%,$(sort $(wildcard test/unit/grad_*.c)))
-NUM_SRC := $(sort $(wildcard lib/base/*.c lib/cli/*.c lib/record/*.c lib/nn/*.c lib/model/*.c lib/transfer/*.c))
-DOUBLE_OBJ := $(NUM_SRC:%.c=$(BUILD)/double/%.o)
-$(BUILD)/double/%.o: %.c
+DOUBLE_OBJ := $(LIB_SRC:%.c=$(BUILD)/double/%.o)
+$(BUILD)/double/%.o: %.c $(BUILD)/flags | $(if $(BLAS_DIR),,blas)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(CPPFLAGS_ALL) -DCA_DOUBLE $(CFLAGS_ALL) -MMD -MP -c $< -o $@
-$(BUILD)/double/lib/cli/page.o: CPPFLAGS_ALL += -DCA_COMMIT='"dev"' -DCA_FLAGS='"$(CFLAGS)"'
-$(BUILD)/libdouble.a: $(DOUBLE_OBJ)
-	$(Q)rm -f $@; ar rcsD $@ $^
+$(BUILD)/libdouble.a: $(DOUBLE_OBJ) $(BUILD)/lib.list
+	$(Q)rm -f $@; $(AR) rcsD $@ $(DOUBLE_OBJ)
 $(BUILD)/unit/test_%: test/unit/test_%.c $(LIB)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(CPPFLAGS_ALL) -Itest/unit $(CFLAGS_ALL) -MMD -MP -o $@ $< $(LIB) $(LDLIBS_ALL)
@@ -58,12 +125,119 @@ $(BUILD)/unit/grad_%: test/unit/grad_%.c $(BUILD)/libdouble.a
 	$(Q)$(CC) $(CPPFLAGS_ALL) -DCA_DOUBLE -Itest/unit $(CFLAGS_ALL) -MMD -MP -o $@ $< $(BUILD)/libdouble.a $(LDLIBS_ALL)
 -include $(UNIT:=.d) $(GRAD:=.d) $(DOUBLE_OBJ:.o=.d)
 
-.PHONY: check-unit check-bats
-check-unit: $(UNIT) $(GRAD)
-	prove --exec '' $(UNIT) $(GRAD)
-check-bats: all
-	bats test/*.bats
+# Each tap-PART prints TAP on stdout; test/run counts what they print.
+PARTS := unit bats examples lint headers rooms
+PARTS_LONG := asan clang valgrind
+ASAN_FLAGS := -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
+ASAN := EXTRA_CFLAGS=-Werror BUILD=$(BUILD)/asan BIN=$(BUILD)/asan/bin CFLAGS='$(ASAN_FLAGS)'
+# suites whose tests walk over broken and hostile input, where a sanitizer sees most
+ASAN_BATS := $(wildcard $(addprefix test/,cli.bats records.bats gen.bats import.bats model.bats))
 
-.PHONY: clean
-clean:
-	rm -rf $(BUILD) $(TOOLS:%=bin/%)
+.PHONY: check check-all $(PARTS:%=check-%) $(PARTS_LONG:%=check-%)
+check: ## all tests but the slow ones: units, tools, pipelines, manual examples, lint, headers, rooms
+	@$(MAKE) --no-print-directory deps-test
+	+@test/run $(PARTS)
+check-all: ## check, and check-asan, check-clang, check-valgrind
+	@$(MAKE) --no-print-directory deps-test
+	+@test/run $(PARTS) $(PARTS_LONG)
+$(PARTS:%=check-%) $(PARTS_LONG:%=check-%): check-%:
+	+@test/run $*
+
+.PHONY: $(PARTS:%=tap-%) $(PARTS_LONG:%=tap-%) unit parts
+parts:
+	@echo $(PARTS) $(PARTS_LONG)
+unit: $(UNIT) $(GRAD) ## build the C tests
+tap-unit: unit
+	@test/programs $(UNIT) $(GRAD)
+BATS ?= $(sort $(wildcard test/*.bats))
+tap-bats: all
+	@$(if $(BATS),CA_BIN=$(abspath $(BIN)) bats --tap,echo 1..0 \#) $(if $(filter-out 0 1,$(JOBS)),--jobs $(JOBS) --no-parallelize-within-files) $(BATS)
+tap-examples: all
+	@CA_BIN=$(abspath $(BIN)) test/examples $(sort $(wildcard man/*.[1-9]))
+tap-lint: all
+	@test/lint $(BUILD)
+tap-headers:
+	@test/headers $(CC) $(CPPFLAGS_ALL) -std=c11 $(WARN)
+tap-rooms:
+	@test/rooms $(LIB_SRC) $(LIB_HDR)
+tap-asan:
+	@$(MAKE) $(ASAN) all unit >&2
+	@export ASAN_OPTIONS=detect_leaks=1 UBSAN_OPTIONS=print_stacktrace=1; \
+	$(MAKE) -s --no-print-directory $(ASAN) tap-unit; \
+	$(MAKE) -s --no-print-directory $(ASAN) BATS='$(ASAN_BATS)' tap-bats
+tap-clang:
+	@$(MAKE) BUILD=$(BUILD)/clang BIN=$(BUILD)/clang/bin CC=clang EXTRA_CFLAGS=-Werror all unit >&2; \
+	echo 'ok 1 - builds with clang without warnings'; echo 1..1
+# a few programs: those of the readers and of memory, where an uninitialised byte would hide
+VALGRIND := $(filter $(addprefix $(BUILD)/unit/test_,base record cli model metric),$(UNIT))
+tap-valgrind: unit
+	@test/programs --under 'valgrind -q --error-exitcode=9 --leak-check=full --errors-for-leak-kinds=definite' $(VALGRIND)
+
+.PHONY: golden
+golden: ## compute the golden numbers of test/golden anew, from the independent programs in test/oracle
+	@for f in $(sort $(wildcard test/oracle/*.py)); do echo "$$f"; $(PYTHON) "$$f"; done
+
+# ---- experiments ----------------------------------------------------------
+
+QUICK := $(BUILD)/quickstart
+.PHONY: quickstart
+quickstart: ## build, then switch a small model and print the table; DATA=FILE SCHEMA=NAME for your own log
+	@$(MAKE) --no-print-directory deps
+	@$(MAKE) --no-print-directory -j$(JOBS) all
+	@$(MAKE) --no-print-directory -f pipelines/quickstart.mk OUT=$(QUICK) $(if $(DATA),DATA='$(DATA)') \
+	$(if $(SCHEMA),SCHEMA='$(SCHEMA)')
+
+# ---- install --------------------------------------------------------------
+
+prefix ?= $(or $(PREFIX),/usr/local)
+exec_prefix ?= $(prefix)
+bindir ?= $(exec_prefix)/bin
+libdir ?= $(exec_prefix)/lib
+includedir ?= $(prefix)/include
+datarootdir ?= $(prefix)/share
+mandir ?= $(datarootdir)/man
+completiondir ?= $(datarootdir)/bash-completion/completions
+INSTALL ?= install
+D := $(DESTDIR)
+
+define PC
+prefix=$(prefix)
+libdir=$(libdir)
+includedir=$(includedir)/crossadapt
+
+Name: crossadapt
+Description: record streams, click models and the switch between their architectures
+Version: $(VERSION)
+Requires: jansson
+Libs: -L$${libdir} -lcrossadapt
+Libs.private: -L$(BLAS_DIR) -lopenblas -lxxhash -lz -lm -pthread
+Cflags: -I$${includedir}
+endef
+export PC
+
+.PHONY: install uninstall
+install: all ## install under $(DESTDIR)$(prefix), default /usr/local
+	$(Q)$(INSTALL) -d '$(D)$(bindir)' '$(D)$(libdir)/pkgconfig' '$(D)$(completiondir)'
+	$(Q)$(if $(TOOLS),$(INSTALL) -m 755 $(TOOL_BIN) '$(D)$(bindir)')
+	$(Q)$(INSTALL) -m 644 $(LIB) '$(D)$(libdir)'
+	$(Q)printf '%s\n' "$$PC" > $(BUILD)/crossadapt.pc
+	$(Q)$(INSTALL) -m 644 $(BUILD)/crossadapt.pc '$(D)$(libdir)/pkgconfig'
+	$(Q)for h in $(LIB_HDR:lib/%=%); do $(INSTALL) -D -m 644 "lib/$$h" '$(D)$(includedir)'"/crossadapt/$$h"; done
+	$(Q)for m in $(MAN:$(BUILD)/man/%=%); do $(INSTALL) -D -m 644 "$(BUILD)/man/$$m" '$(D)$(mandir)'"/man$${m##*.}/$$m"; done
+	$(Q)mkdir -p $(BUILD)/completions; for t in $(TOOLS); do \
+	$(BIN)/$$t --print-completion > "$(BUILD)/completions/$$t"; \
+	$(INSTALL) -m 644 "$(BUILD)/completions/$$t" '$(D)$(completiondir)'; done
+uninstall: ## remove what install put there
+	$(Q)for t in $(TOOLS); do rm -f '$(D)$(bindir)'"/$$t" '$(D)$(completiondir)'"/$$t"; done
+	$(Q)for m in $(MAN:$(BUILD)/man/%=%); do rm -f '$(D)$(mandir)'"/man$${m##*.}/$$m"; done
+	$(Q)rm -f '$(D)$(libdir)/$(notdir $(LIB))' '$(D)$(libdir)/pkgconfig/crossadapt.pc'
+	$(Q)rm -rf '$(D)$(includedir)/crossadapt'
+
+.PHONY: clean distclean help
+clean: ## remove what was built, not the results of pipelines
+	rm -rf $(addprefix $(BUILD)/,obj double unit man completions check asan clang flags commit lib.list crossadapt.pc \
+	libcrossadapt.a libdouble.a) $(TOOLS:%=bin/%)
+distclean: ## remove everything that is not a source
+	rm -rf $(BUILD) $(filter-out %.c,$(wildcard bin/ca-*))
+help: ## show this
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-12s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))

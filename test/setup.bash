@@ -2,7 +2,7 @@
 bats_require_minimum_version 1.5.0
 setup() {
   TOP=$(cd "$BATS_TEST_DIRNAME/.." && pwd)
-  export PATH="$TOP/bin:$PATH" LC_ALL=C
+  export PATH="${CA_BIN:-$TOP/bin}:$PATH" LC_ALL=C
   cd "$BATS_TEST_TMPDIR" || return 1
   if declare -F setup_suite_data >/dev/null; then setup_suite_data; fi
 }
