@@ -27,11 +27,14 @@ struct ca_arch {
     ca_val (*build)(struct ca_graph *g, const struct ca_arch_spec *spec);
 };
 
+extern const struct ca_arch ca_arch_fibinet, ca_arch_mlp;
+
 /* All of them, by name; ends with NULL. */
 extern const struct ca_arch *const ca_archs[];
 
 /* "mlp:8:64,32,4". CA_EUSAGE names the fault and lists the architectures where that helps. */
 int ca_arch_parse(const char *text, struct ca_arch_spec *spec, struct ca_err *err) CA_CHECK_ME;
 void ca_arch_text(const struct ca_arch_spec *spec, struct ca_buf *out);
+int ca_arch_equal(const struct ca_arch_spec *a, const struct ca_arch_spec *b);
 
 #endif

@@ -8,6 +8,7 @@
 
 #include <jansson.h>
 
+#include "base/hash.h"
 #include "cli/cli.h"
 #include "model/arch.h"
 #include "nn/net.h"
@@ -15,7 +16,7 @@
 #include "record/rows.h"
 
 struct ca_feature {
-    char *name;
+    char *name;     /* "" in a model of another origin that does not tell: bound by position */
     uint32_t vocab; /* table rows; 0 for a numeric feature */
 };
 
@@ -26,9 +27,11 @@ struct ca_model {
     struct ca_feature *field;    /* n_fields, in input order */
     size_t n_fields;
     struct ca_net *net;          /* owned */
-    json_t *meta;                /* provenance and other metadata that is kept; may be NULL */
+    json_t *meta;                /* object: "provenance" and other metadata that is kept; may be NULL */
+    json_t *inputs;              /* array: what ca_model_input noted; may be NULL */
     void *vocabulary;            /* the vocabulary attachment's bytes, or NULL */
     size_t vocabulary_size;
+    char vocabulary_digest[CA_DIGEST_HEX]; /* "" when unknown; kept where the bytes are left out */
 };
 
 /*
@@ -42,18 +45,49 @@ int ca_model_like(struct ca_model **m, const struct ca_arch_spec *spec, const st
                   struct ca_pool *pool, struct ca_err *err) CA_CHECK_ME;
 void ca_model_free(struct ca_model *m);
 
-/* flags: CA_NET_INFERENCE leaves the optimizer state in the file. "-" is standard input. */
+#define CA_MODEL_FORCE 0x100u /* read or write a terminal after all */
+
+/*
+ * flags: CA_NET_INFERENCE leaves the optimizer state in the file. "-" is
+ * standard input. A safetensors file of the reference implementation is taken
+ * too: its architecture follows from its tensors, its features have no names.
+ * The tensors' shapes are checked before anything is allocated for them.
+ */
 int ca_model_load(struct ca_model **m, const char *path, unsigned flags, struct ca_pool *pool, struct ca_err *err)
     CA_CHECK_ME;
 
 #define CA_MODEL_WEIGHTS_ONLY 1u
 
-/* Settles the network, appends the run's provenance, writes path whole or not at all. */
+/*
+ * Settles the network and writes path whole or not at all, with the run's
+ * provenance appended (run may be NULL). The model itself stays as it is, so
+ * it can be saved again and again.
+ */
 int ca_model_save(struct ca_model *m, const char *path, unsigned flags, const struct ca_run *run, struct ca_err *err)
     CA_CHECK_ME;
 
+/* Note for the provenance of what is saved next: this run read kind ("records", "model") of that content digest. */
+int ca_model_input(struct ca_model *m, const char *kind, const char *digest, struct ca_err *err) CA_CHECK_ME;
+
 /* Content digest of the weights (not of provenance or optimizer state): equal bits, equal digest. */
-int ca_model_digest(struct ca_model *m, char out[33], struct ca_err *err) CA_CHECK_ME;
+int ca_model_digest(struct ca_model *m, char out[CA_DIGEST_HEX], struct ca_err *err) CA_CHECK_ME;
+
+/*
+ * The weights one by one, tables first, as rows of row_len elements: a table's
+ * own rows, anything else as one. Settle the network before reading rows.
+ */
+struct ca_model_tensor {
+    const char *name;
+    unsigned n_dims;
+    size_t dim[3];
+    size_t rows, row_len;
+    int is_table;
+    size_t index; /* of ca_graph_get_table or ca_graph_get_param */
+};
+size_t ca_model_n_tensors(const struct ca_model *m);
+struct ca_model_tensor ca_model_get_tensor(const struct ca_model *m, size_t i);
+/* row_len elements; NULL for moments where there is no optimizer state. */
+ca_real *ca_model_tensor_row(struct ca_model *m, const struct ca_model_tensor *t, size_t row, enum ca_state kind);
 
 /*
  * Where a stream's columns are for this model. CA_ESCHEMA when a feature is

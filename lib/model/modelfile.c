@@ -1,0 +1,594 @@
+/* Models in files: what goes into the metadata and under which names; ca-model(5). */
+#include <string.h>
+
+#include "base/json.h"
+#include "base/mem.h"
+#include "model/parts.h"
+
+#include "base/banned.h"
+
+#define FORMAT "crossadapt"
+#define FORMAT_VERSION "1"
+#define PREFIX_M "optimizer.m."
+#define PREFIX_V "optimizer.v."
+#define VOCABULARY "vocabulary"
+#define PIECE 4096 /* elements converted at a time */
+
+_Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "tensors are written as they lie in memory");
+
+static const enum ca_state states[3] = {CA_STATE_WEIGHT, CA_STATE_M, CA_STATE_V};
+static const char *const prefixes[3] = {"", PREFIX_M, PREFIX_V};
+
+/* ---- metadata ---- */
+
+/* meta[key] = the compact text of value, stealing value. */
+static int set_text(json_t *meta, const char *key, json_t *value, struct ca_err *err)
+{
+    struct ca_buf b = {0};
+    int rc = value ? ca_json_dump(value, &b, err) : ca_err_set(err, CA_EMEMORY, "out of memory: cannot build JSON");
+
+    if (!rc)
+        rc = ca_json_set(meta, key, json_stringn(b.data, b.len), err);
+    ca_buf_fini(&b);
+    json_decref(value);
+    return rc;
+}
+
+static json_t *features_json(const struct ca_model *m)
+{
+    json_t *numeric = json_array(), *fields = json_array();
+    int bad = !numeric || !fields;
+
+    for (size_t i = 0; i < m->n_numeric && !bad; i++)
+        bad = json_array_append_new(numeric, json_string(m->numeric[i].name));
+    for (size_t i = 0; i < m->n_fields && !bad; i++)
+        bad = json_array_append_new(fields, json_pack("{s:s, s:I}", "name", m->field[i].name, "vocab",
+                                                      (json_int_t)m->field[i].vocab));
+    if (bad) {
+        json_decref(numeric);
+        json_decref(fields);
+        return NULL;
+    }
+    return json_pack("{s:o, s:o}", "numeric", numeric, "fields", fields);
+}
+
+/* The kept metadata plus this run: a new reference. */
+static int history(const struct ca_model *m, const struct ca_run *run, json_t **out, struct ca_err *err)
+{
+    size_t before, after;
+    json_t *h = m->meta ? json_deep_copy(m->meta) : json_object();
+    int rc = 0;
+
+    if (!h)
+        return ca_err_set(err, CA_EMEMORY, "out of memory: cannot build a JSON object");
+    before = json_array_size(json_object_get(h, "provenance"));
+    if (run)
+        rc = ca_prov_add(&h, run, err);
+    after = json_array_size(json_object_get(h, "provenance"));
+    if (!rc && after > before && m->inputs)
+        rc = ca_json_set(json_array_get(json_object_get(h, "provenance"), after - 1), "inputs",
+                         json_deep_copy(m->inputs), err);
+    if (rc) {
+        json_decref(h);
+        return rc;
+    }
+    *out = h;
+    return 0;
+}
+
+static int make_metadata(const struct ca_model *m, unsigned flags, const struct ca_run *run, json_t **out,
+                         struct ca_err *err)
+{
+    struct ca_buf arch = {0};
+    json_t *meta = json_object(), *h = NULL;
+    int rc = meta ? 0 : ca_err_set(err, CA_EMEMORY, "out of memory: cannot build a JSON object");
+
+    ca_arch_text(&m->spec, &arch);
+    if (!rc)
+        rc = ca_buf_check(&arch, err);
+    if (rc || (rc = ca_json_set(meta, "format", json_string(FORMAT), err)) ||
+        (rc = ca_json_set(meta, "version", json_string(FORMAT_VERSION), err)) ||
+        (rc = ca_json_set(meta, "architecture", json_stringn(arch.data, arch.len), err)) ||
+        (rc = set_text(meta, "features", features_json(m), err)))
+        goto done;
+    if (m->vocabulary_digest[0] &&
+        (rc = ca_json_set(meta, "vocabulary_digest", json_string(m->vocabulary_digest), err)))
+        goto done;
+    if (!(flags & CA_MODEL_WEIGHTS_ONLY) &&
+        (rc = set_text(meta, "steps",
+                       json_pack("{s:I, s:I}", "dense", (json_int_t)ca_net_steps(m->net, CA_STEP_DENSE), "tables",
+                                 (json_int_t)ca_net_steps(m->net, CA_STEP_TABLES)),
+                       err)))
+        goto done;
+    if ((rc = history(m, run, &h, err)))
+        goto done;
+    for (void *it = json_object_iter(h); it && !rc; it = json_object_iter_next(h, it)) {
+        json_t *v = json_object_iter_value(it);
+        const char *key = json_object_iter_key(it);
+        rc = json_is_string(v) ? ca_json_set(meta, key, json_incref(v), err)
+                               : set_text(meta, key, json_incref(v), err);
+    }
+done:
+    ca_buf_fini(&arch);
+    json_decref(h);
+    if (rc)
+        json_decref(meta);
+    else
+        *out = meta;
+    return rc;
+}
+
+static int is_ours(const char *key)
+{
+    static const char *const ours[] = {"format", "version", "architecture", "features", "vocabulary_digest", "steps"};
+
+    for (size_t i = 0; i < sizeof ours / sizeof *ours; i++)
+        if (!strcmp(ours[i], key))
+            return 1;
+    return 0;
+}
+
+static int in_file(const struct ca_st *st, int code, struct ca_err *err)
+{
+    (void)ca_err_at(err, ca_st_name(st), 8, -1);
+    return code;
+}
+
+/* The JSON text under a metadata key. */
+static json_t *get_text(const struct ca_st *st, const char *key, struct ca_err *err)
+{
+    const json_t *v = json_object_get(ca_st_metadata(st), key);
+
+    if (!v) {
+        (void)ca_err_set(err, CA_EFORMAT, "metadata has no key '%s'", key);
+        (void)in_file(st, CA_EFORMAT, err);
+        return NULL;
+    }
+    return ca_json_parse(json_string_value(v), json_string_length(v), ca_st_name(st), 8, err);
+}
+
+static int parse_features(struct ca_model *m, const json_t *j, struct ca_err *err)
+{
+    json_t *numeric, *fields;
+    int rc;
+
+    if ((rc = ca_json_get_array(j, "numeric", &numeric, err)) || (rc = ca_json_get_array(j, "fields", &fields, err)))
+        return rc;
+    if (json_array_size(numeric) + json_array_size(fields) > CA_MAX_COLUMNS || !json_array_size(fields))
+        return ca_err_set(err, CA_EFORMAT, "no fields, or more features than a stream has columns");
+    rc = ca_parts_features(m, json_array_size(numeric), json_array_size(fields), err);
+    for (size_t i = 0; i < m->n_numeric && !rc; i++) {
+        const char *name = json_string_value(json_array_get(numeric, i));
+        rc = name ? ca_parts_feature(&m->numeric[i], name, 0, err)
+                  : ca_err_set(err, CA_EFORMAT, "a numeric feature is not a name");
+    }
+    for (size_t i = 0; i < m->n_fields && !rc; i++) {
+        const json_t *f = json_array_get(fields, i);
+        const char *name;
+        int64_t vocab;
+        if (!(rc = ca_json_get_str(f, "name", &name, err)) &&
+            !(rc = ca_json_get_int(f, "vocab", 1, UINT32_MAX, &vocab, err)))
+            rc = ca_parts_feature(&m->field[i], name, (uint32_t)vocab, err);
+    }
+    return rc;
+}
+
+/* Keys that are not ours travel with the model; provenance is kept as JSON. */
+static int keep_rest(struct ca_model *m, const struct ca_st *st, struct ca_err *err)
+{
+    json_t *all = (json_t *)(uintptr_t)ca_st_metadata(st);
+    int rc = 0;
+
+    m->meta = json_object();
+    if (!m->meta)
+        return ca_err_set(err, CA_EMEMORY, "out of memory: cannot build a JSON object");
+    for (void *it = json_object_iter(all); it && !rc; it = json_object_iter_next(all, it)) {
+        const char *key = json_object_iter_key(it);
+        json_t *v = json_object_iter_value(it);
+        if (is_ours(key))
+            continue;
+        if (!strcmp(key, "provenance")) {
+            v = get_text(st, key, err);
+            if (!v)
+                return err ? err->code : CA_EFORMAT;
+            if (!json_is_array(v)) {
+                json_decref(v);
+                rc = ca_err_set(err, CA_EFORMAT, "provenance is not an array");
+                return in_file(st, rc, err);
+            }
+            rc = ca_json_set(m->meta, key, v, err);
+        } else {
+            rc = ca_json_set(m->meta, key, json_incref(v), err);
+        }
+    }
+    return rc;
+}
+
+static int parse_metadata(struct ca_model *m, const struct ca_st *st, struct ca_err *err)
+{
+    const json_t *meta = ca_st_metadata(st);
+    const char *text, *digest = json_string_value(json_object_get(meta, "vocabulary_digest"));
+    struct ca_err why = {0};
+    json_t *j;
+    int rc;
+
+    if ((rc = ca_json_get_str(meta, "version", &text, err)))
+        return in_file(st, rc, err);
+    if (strcmp(text, FORMAT_VERSION)) {
+        rc = ca_err_set(err, CA_EVERSION, "model format version '%.20s' is not one this program reads (1)", text);
+        return in_file(st, rc, err);
+    }
+    if ((rc = ca_json_get_str(meta, "architecture", &text, err)))
+        return in_file(st, rc, err);
+    if (ca_arch_parse(text, &m->spec, &why)) {
+        rc = ca_err_set(err, CA_EFORMAT, "%s", why.text);
+        return in_file(st, rc, err);
+    }
+    j = get_text(st, "features", err);
+    if (!j)
+        return err ? err->code : CA_EFORMAT;
+    rc = parse_features(m, j, err);
+    json_decref(j);
+    if (rc)
+        return in_file(st, rc, err);
+    if (digest && strlen(digest) != CA_DIGEST_HEX - 1) {
+        rc = ca_err_set(err, CA_EFORMAT, "vocabulary_digest is not 32 digits");
+        return in_file(st, rc, err);
+    }
+    if (digest)
+        memcpy(m->vocabulary_digest, digest, CA_DIGEST_HEX);
+    return 0;
+}
+
+/* ---- loading ---- */
+
+/* What a tensor of the file is to the model. */
+struct place {
+    int kind;      /* 0..2: state of tensor `tensor`; 3: the vocabulary */
+    size_t tensor; /* tables first, then parameters */
+};
+
+struct wanted {
+    const char *name;
+    unsigned n_dims;
+    size_t dim[3];
+};
+
+static struct wanted wanted(const struct ca_graph *g, size_t i)
+{
+    size_t tables = ca_graph_n_tables(g);
+    struct wanted w = {0};
+
+    if (i < tables) {
+        const struct ca_table_spec *t = ca_graph_get_table(g, i);
+        w.name = t->name;
+        w.n_dims = 2;
+        w.dim[0] = t->rows;
+        w.dim[1] = t->width;
+    } else {
+        const struct ca_param *p = ca_graph_get_param(g, i - tables);
+        w.name = p->name;
+        w.n_dims = p->n_dims;
+        memcpy(w.dim, p->dim, sizeof w.dim);
+    }
+    return w;
+}
+
+static int unlike(const struct ca_st *st, const struct ca_st_tensor *t, const char *what, struct ca_err *err)
+{
+    (void)ca_err_set(err, CA_ESCHEMA, "tensor '%.100s' %s", t->name, what);
+    (void)ca_err_at(err, ca_st_name(st), -1, -1);
+    return CA_ESCHEMA;
+}
+
+static int check_shape(const struct ca_st *st, const struct ca_st_tensor *t, const struct wanted *w, struct ca_err *err)
+{
+    if (t->dtype != CA_ST_F32)
+        return unlike(st, t, "is not F32", err);
+    if (t->n_dims != w->n_dims)
+        return unlike(st, t, "has another number of dimensions than the architecture", err);
+    for (unsigned k = 0; k < w->n_dims; k++)
+        if (t->dim[k] != w->dim[k]) {
+            (void)ca_err_set(err, CA_ESCHEMA, "tensor '%.100s' has %llu for dimension %u, the architecture has %zu",
+                             t->name, (unsigned long long)t->dim[k], k, w->dim[k]);
+            (void)ca_err_at(err, ca_st_name(st), -1, -1);
+            return CA_ESCHEMA;
+        }
+    return 0;
+}
+
+/* Which tensor of the model a name without prefix is; n when none. */
+static size_t tensor_of(const struct ca_graph *g, size_t n, const char *name)
+{
+    size_t i = 0;
+    while (i < n && strcmp(wanted(g, i).name, name))
+        i++;
+    return i;
+}
+
+/* Map every tensor of the file; all weights must be there, and of the optimizer's state all or nothing. */
+static int map_tensors(const struct ca_st *st, const struct ca_graph *g, struct place *at, int *has_state,
+                       struct ca_err *err)
+{
+    size_t n = ca_graph_n_tables(g) + ca_graph_n_params(g), found[4] = {0};
+
+    for (size_t i = 0; i < ca_st_count(st); i++) {
+        const struct ca_st_tensor *t = ca_st_tensor(st, i);
+        struct wanted w;
+        int rc;
+        at[i].kind = !strncmp(t->name, PREFIX_M, strlen(PREFIX_M))   ? 1
+                     : !strncmp(t->name, PREFIX_V, strlen(PREFIX_V)) ? 2
+                     : !strcmp(t->name, VOCABULARY)                  ? 3
+                                                                     : 0;
+        found[at[i].kind]++;
+        if (at[i].kind == 3) {
+            if (t->dtype != CA_ST_U8 || t->n_dims != 1 || t->bytes > CA_MAX_ATTACHMENT_BYTES)
+                return unlike(st, t, "is not a list of bytes of bearable size", err);
+            continue;
+        }
+        at[i].tensor = tensor_of(g, n, t->name + strlen(prefixes[at[i].kind]));
+        if (at[i].tensor == n)
+            return unlike(st, t, "is not of this architecture", err);
+        w = wanted(g, at[i].tensor);
+        if ((rc = check_shape(st, t, &w, err)))
+            return rc;
+    }
+    /* names are unique and all were found, so counting tells whether any is missing */
+    for (size_t i = 0; i < n && found[0] < n; i++)
+        if (!ca_st_find(st, wanted(g, i).name)) {
+            (void)ca_err_set(err, CA_ESCHEMA, "tensor '%.100s' is missing", wanted(g, i).name);
+            (void)ca_err_at(err, ca_st_name(st), -1, -1);
+            return CA_ESCHEMA;
+        }
+    if ((found[1] || found[2]) && (found[1] != n || found[2] != n)) {
+        (void)ca_err_set(err, CA_ESCHEMA, "the optimizer's state is incomplete");
+        (void)ca_err_at(err, ca_st_name(st), -1, -1);
+        return CA_ESCHEMA;
+    }
+    *has_state = found[1] == n;
+    return 0;
+}
+
+static int read_row(struct ca_st *st, size_t i, ca_real *row, size_t n, struct ca_err *err)
+{
+    float piece[PIECE];
+
+    for (size_t k = 0; k < n; k += PIECE) {
+        size_t some = n - k < PIECE ? n - k : PIECE;
+        int rc = ca_st_read(st, i, piece, some * sizeof *piece, err);
+        if (rc)
+            return rc;
+        for (size_t j = 0; j < some; j++)
+            row[k + j] = piece[j];
+    }
+    return 0;
+}
+
+static int read_vocabulary(struct ca_model *m, struct ca_st *st, size_t i, struct ca_err *err)
+{
+    uint64_t left = ca_st_tensor(st, i)->bytes;
+    struct ca_buf b = {0};
+    char *piece = ca_mem_alloc(1 << 16, 1, err);
+    char want[CA_DIGEST_HEX];
+    int rc = piece ? 0 : CA_EMEMORY;
+
+    memcpy(want, m->vocabulary_digest, sizeof want);
+    do {
+        size_t some = left < 1 << 16 ? (size_t)left : 1 << 16;
+        if (!rc)
+            rc = ca_st_read(st, i, piece, some, err);
+        if (!rc) {
+            ca_buf_add(&b, piece, some);
+            rc = ca_buf_check(&b, err);
+        }
+        left -= some;
+    } while (left && !rc);
+    if (!rc)
+        rc = ca_parts_vocabulary(m, b.data, b.len, err);
+    if (!rc && want[0] && strcmp(want, m->vocabulary_digest)) {
+        rc = ca_err_set(err, CA_ECHECKSUM, "the vocabulary is not the one whose digest the metadata has");
+        (void)ca_err_at(err, ca_st_name(st), -1, -1);
+    }
+    ca_buf_fini(&b);
+    ca_mem_free(piece);
+    return rc;
+}
+
+static int read_tensors(struct ca_model *m, struct ca_st *st, const struct place *at, unsigned flags,
+                        struct ca_err *err)
+{
+    int rc = 0;
+
+    for (size_t i = 0; i < ca_st_count(st) && !rc; i++) {
+        struct ca_model_tensor t;
+        if (at[i].kind == 3) {
+            rc = read_vocabulary(m, st, i, err);
+            continue;
+        }
+        if (at[i].kind && (flags & CA_NET_INFERENCE)) {
+            rc = ca_st_skip(st, i, err);
+            continue;
+        }
+        t = ca_model_get_tensor(m, at[i].tensor);
+        for (size_t r = 0; r < t.rows && !rc; r++)
+            rc = read_row(st, i, ca_model_tensor_row(m, &t, r, states[at[i].kind]), t.row_len, err);
+    }
+    return rc ? rc : ca_st_end(st, err);
+}
+
+static int read_steps(struct ca_model *m, const struct ca_st *st, struct ca_err *err)
+{
+    json_t *j = get_text(st, "steps", err);
+    int64_t dense, tables;
+    int rc;
+
+    if (!j)
+        return err ? err->code : CA_EFORMAT;
+    if (!(rc = ca_json_get_int(j, "dense", 0, INT64_MAX, &dense, err)) &&
+        !(rc = ca_json_get_int(j, "tables", 0, INT64_MAX, &tables, err))) {
+        ca_net_set_steps(m->net, CA_STEP_DENSE, (uint64_t)dense);
+        ca_net_set_steps(m->net, CA_STEP_TABLES, (uint64_t)tables);
+    }
+    json_decref(j);
+    return rc ? in_file(st, rc, err) : 0;
+}
+
+static int load(struct ca_model *m, struct ca_st *st, unsigned flags, struct ca_pool *pool, struct ca_err *err)
+{
+    const char *format = json_string_value(json_object_get(ca_st_metadata(st), "format"));
+    int ours = format && !strcmp(format, FORMAT), has_state = 0, rc;
+    struct place *at = NULL;
+    struct ca_graph *g;
+
+    rc = ours ? parse_metadata(m, st, err) : ca_parts_recognise(m, st, err);
+    if (rc || (rc = keep_rest(m, st, err)))
+        return rc;
+    g = ca_parts_graph(m, err);
+    if (!g)
+        return err ? err->code : CA_EINTERNAL;
+    at = ca_mem_alloc(ca_st_count(st), sizeof *at, err);
+    rc = at ? map_tensors(st, g, at, &has_state, err) : CA_EMEMORY;
+    if (rc) {
+        ca_graph_free(g);
+        goto done;
+    }
+    m->net = ca_net_new(g, pool, 0, flags & CA_NET_INFERENCE, err);
+    if (!m->net) {
+        rc = err ? err->code : CA_EMEMORY;
+        goto done;
+    }
+    rc = read_tensors(m, st, at, flags, err);
+    if (!rc && has_state && !(flags & CA_NET_INFERENCE))
+        rc = read_steps(m, st, err);
+done:
+    ca_mem_free(at);
+    return rc;
+}
+
+int ca_model_load(struct ca_model **out, const char *path, unsigned flags, struct ca_pool *pool, struct ca_err *err)
+{
+    struct ca_model *m = ca_parts_empty(err);
+    struct ca_st *st = NULL;
+    int rc;
+
+    if (!m)
+        return CA_EMEMORY;
+    rc = ca_st_open(&st, path, (flags & CA_MODEL_FORCE) != 0, err);
+    if (!rc)
+        rc = load(m, st, flags, pool, err);
+    ca_st_close(st);
+    if (rc) {
+        ca_model_free(m);
+        return rc;
+    }
+    *out = m;
+    return 0;
+}
+
+/* ---- saving ---- */
+
+struct saving {
+    struct ca_model *m;
+    size_t n; /* tensors of the model; the file has n, 2n and 3n of them, then the vocabulary */
+    size_t n_states;
+};
+
+static int give(void *arg, size_t i, struct ca_st_sink *sink, struct ca_err *err)
+{
+    const struct saving *s = arg;
+    struct ca_model_tensor t;
+    float piece[PIECE];
+    size_t used = 0;
+    int rc = 0;
+
+    if (i == s->n * s->n_states)
+        return ca_st_put(sink, s->m->vocabulary, s->m->vocabulary_size, err);
+    t = ca_model_get_tensor(s->m, i % s->n);
+    for (size_t r = 0; r < t.rows && !rc; r++) {
+        const ca_real *row = ca_model_tensor_row(s->m, &t, r, states[i / s->n]);
+        for (size_t k = 0; k < t.row_len && !rc; k++) {
+            piece[used++] = (float)row[k];
+            if (used == PIECE) {
+                rc = ca_st_put(sink, piece, sizeof piece, err);
+                used = 0;
+            }
+        }
+    }
+    return rc || !used ? rc : ca_st_put(sink, piece, used * sizeof *piece, err);
+}
+
+/* Names and shapes of the file's tensors; the names live in the arena. */
+static int list_tensors(const struct saving *s, struct ca_st_tensor *out, struct ca_arena *names, struct ca_err *err)
+{
+    struct ca_buf b = {0};
+    int rc = 0;
+
+    for (size_t i = 0; i < s->n * s->n_states && !rc; i++) {
+        struct ca_model_tensor t = ca_model_get_tensor(s->m, i % s->n);
+        ca_buf_clear(&b);
+        ca_buf_printf(&b, "%s%s", prefixes[i / s->n], t.name);
+        if ((rc = ca_buf_check(&b, err)))
+            break;
+        out[i].name = ca_arena_strdup(names, b.data, err);
+        if (!out[i].name)
+            rc = CA_EMEMORY;
+        out[i].dtype = CA_ST_F32;
+        out[i].n_dims = t.n_dims;
+        for (unsigned k = 0; k < t.n_dims; k++)
+            out[i].dim[k] = t.dim[k];
+    }
+    ca_buf_fini(&b);
+    return rc;
+}
+
+static int open_output(struct ca_out **out, const char *path, const struct ca_run *run, struct ca_err *err)
+{
+    int rc = ca_out_open(out, path, err);
+
+    if (rc || !ca_out_is_terminal(*out) || (run && run->common.force))
+        return rc;
+    ca_out_abort(*out);
+    rc = ca_err_set(err, CA_EUSAGE, "refusing to write a model to a terminal");
+    (void)ca_err_hint(err, "name a file with -o, or redirect standard output");
+    return rc;
+}
+
+int ca_model_save(struct ca_model *m, const char *path, unsigned flags, const struct ca_run *run, struct ca_err *err)
+{
+    int state = !(flags & CA_MODEL_WEIGHTS_ONLY) && ca_net_dense(m->net, CA_STATE_M) != NULL;
+    struct saving s = {m, ca_model_n_tensors(m), state ? 3 : 1};
+    size_t n = s.n * s.n_states;
+    struct ca_st_tensor *t = NULL;
+    struct ca_arena names = {0};
+    json_t *meta = NULL;
+    struct ca_out *out;
+    int rc;
+
+    if ((rc = ca_net_settle(m->net, err)))
+        return rc;
+    t = ca_mem_zalloc(n + 1, sizeof *t, err);
+    if (!t)
+        return CA_EMEMORY;
+    if ((rc = list_tensors(&s, t, &names, err)) ||
+        (rc = make_metadata(m, state ? flags : flags | CA_MODEL_WEIGHTS_ONLY, run, &meta, err)))
+        goto done;
+    if (m->vocabulary && !(flags & CA_MODEL_WEIGHTS_ONLY)) {
+        t[n].name = VOCABULARY;
+        t[n].dtype = CA_ST_U8;
+        t[n].n_dims = 1;
+        t[n].dim[0] = m->vocabulary_size;
+        n++;
+    }
+    if ((rc = open_output(&out, path, run, err)))
+        goto done;
+    rc = ca_st_write(out, t, n, meta, give, &s, err);
+    if (rc)
+        ca_out_abort(out);
+    else
+        rc = ca_out_close(out, err);
+done:
+    json_decref(meta);
+    ca_arena_fini(&names);
+    ca_mem_free(t);
+    return rc;
+}
