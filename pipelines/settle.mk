@@ -3,3 +3,7 @@
 # makefiles, so that 'make -n' tells the truth.
 settle = $(if $(call same,$(file <$1),$2),,$(shell mkdir -p '$(dir $1)')$(file >$1,$2))
 same = $(and $(findstring x$1,x$2),$(findstring x$2,x$1))
+define newline
+
+
+endef

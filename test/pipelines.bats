@@ -1,0 +1,120 @@
+# The main experiment at a tiny scale: what make and GNU parallel do with the tools, and the table's arithmetic.
+load setup
+
+setup_file() {
+  export ONCE=$BATS_FILE_TMPDIR/once
+  export SETTINGS="ROWS=4k TEACHER=mlp:4:8 STUDENT=fibinet:6:8 BATCH=128 SEEDS=2 JOBS=2 THREADS=1"
+  TOP=$(cd "$BATS_TEST_DIRNAME/.." && pwd)
+  cd "$TOP" && switch OUT="$ONCE" > "$BATS_FILE_TMPDIR/shown" 2> "$BATS_FILE_TMPDIR/said" || {
+    cat "$BATS_FILE_TMPDIR/said" >&2
+    return 1
+  }
+}
+
+# make, as from a shell of its own
+# shellcheck disable=SC2086
+switch() { env -u MAKEFLAGS -u MFLAGS -u MAKELEVEL make -f "$TOP/pipelines/switch.mk" $SETTINGS "$@"; }
+
+# the stages that make would run, one a line: SEED/STAGE
+stages() { grep -o 'stage [^ ]*' | sed 's|.*/seed-|seed-|' | sort; }
+
+@test "the table has all seven methods, and is shown" {
+  run -0 cut -f 1 "$ONCE/results.tsv"
+  [[ ${lines[*]} == "method teacher full-retrain scratch scratch-online vanilla-kd crossadapt-full crossadapt-sample" ]]
+  run -0 cat "$BATS_FILE_TMPDIR/shown"
+  for method in teacher full-retrain scratch scratch-online vanilla-kd crossadapt-full crossadapt-sample; do
+    grep -q "^| $method |" <<< "$output"
+  done
+  [[ -s $ONCE/results.svg ]]
+}
+
+@test "the table's numbers are those of the runs" {
+  run -0 /usr/bin/python3 - "$ONCE" << 'PYTHON'
+import csv, glob, math, statistics, sys
+out = sys.argv[1]
+read = lambda f: next(csv.DictReader(open(f), delimiter='\t'))
+table = {r['method']: r for r in csv.DictReader(open(out + '/results.tsv'), delimiter='\t')}
+def close(a, b): assert math.isclose(float(a), b, rel_tol=1e-7, abs_tol=1e-9), (a, b)
+loss = {}
+for m in ['teacher'] + [m for m in table if m != 'teacher']:
+    r, per = table[m], []
+    for k in range(2):
+        d = f'{out}/seed-{k}/{m}'
+        e = read(d + '.eval.tsv')
+        times = [read(f) for f in glob.glob(d + '.time') + glob.glob(d + '.*.time')]
+        assert len(times) == {'vanilla-kd': 2, 'crossadapt-full': 4, 'crossadapt-sample': 4}.get(m, 1), (m, times)
+        s, n = sum(float(t['train_s']) for t in times), sum(int(t['rows']) for t in times)
+        loss[m, k] = float(e['logloss'])
+        per.append((100 * float(e['auc']), loss[m, k], s, n, s / n, loss[m, k] - loss['teacher', k]))
+    auc, ll, s, n, it, perf = zip(*per)
+    assert r['seeds'] == '2'
+    for name, v in (('auc_pct', auc), ('logloss', ll), ('train_s', s)):
+        close(r[name], statistics.mean(v)); close(r[name + '_sd'], statistics.stdev(v))
+    close(r['rows'], statistics.mean(n))
+    if m == 'teacher':
+        assert r['cost_perf'] == r['cost_comp_s'] == 'nan'
+    else:
+        close(r['cost_iter_s'], statistics.mean(it)); close(r['cost_comp_s'], statistics.mean(s))
+        close(r['cost_perf'], statistics.mean(perf)); close(r['cost_perf_sd'], statistics.stdev(perf))
+    # 4:4:1:1 of 4000 rows
+    want = {'teacher': 3200, 'full-retrain': 3600, 'scratch': 2000, 'scratch-online': 400, 'vanilla-kd': 2000}
+    if m in want: assert set(n) == {want[m]}, (m, n)
+PYTHON
+}
+
+@test "a second run does nothing" {
+  run -0 cksum "$ONCE"/seed-*/*.safetensors "$ONCE"/seed-*/*.time "$ONCE/students.log" "$ONCE/results.tsv"
+  before=$output
+  switch OUT="$ONCE" > shown 2> said
+  run -0 cksum "$ONCE"/seed-*/*.safetensors "$ONCE"/seed-*/*.time "$ONCE/students.log" "$ONCE/results.tsv"
+  [[ $output == "$before" ]]
+  [[ ! -s said ]]
+  run -0 switch -n OUT="$ONCE" "$ONCE/results.tsv"
+  [[ $output == *"is up to date"* ]]
+}
+
+@test "a changed setting repeats what depends on it and nothing else" {
+  cp -a "$ONCE" copy
+  run -0 bash -c "$(declare -f switch stages); TOP='$TOP'; switch -n OUT=copy SAMPLE_RATIO=0.2 copy/results.tsv | stages"
+  [[ $output == "$(printf '%s\n' seed-{0,1}/crossadapt-sample.{online,phase1,phase2})" ]]
+  rm -r copy && cp -a "$ONCE" copy
+  run -0 bash -c "$(declare -f switch stages); TOP='$TOP'; switch -n OUT=copy INTERVAL=5 copy/results.tsv | stages"
+  [[ $output == "$(printf '%s\n' seed-{0,1}/crossadapt-{full,sample}.online | sort)" ]]
+  rm -r copy && cp -a "$ONCE" copy
+  run -0 bash -c "$(declare -f switch stages); TOP='$TOP'; switch -n OUT=copy STUDENT=mlp:4:8 copy/results.tsv | stages"
+  [[ $output != *teacher* && $(wc -l <<< "$output") == 26 ]]
+  rm -r copy && cp -a "$ONCE" copy
+  run -0 bash -c "$(declare -f switch stages); TOP='$TOP'; switch -n OUT=copy SEEDS=3 copy/results.tsv | stages"
+  [[ $output != *seed-0* && $output != *seed-1* && $(wc -l <<< "$output") == 14 ]]
+}
+
+@test "another run makes the same models, whatever the threads" {
+  switch OUT=again SEEDS=1 THREADS=3 > shown 2> said
+  for model in again/seed-0/*.safetensors; do
+    run -0 cmp "$model" "$ONCE/seed-0/${model##*/}"
+  done
+  (( $(ls again/seed-0/*.safetensors | wc -l) == 14 ))
+}
+
+@test "a failing stage stops everything, names itself, and the next start goes on from there" {
+  mkdir tools
+  ln -s "${CA_BIN:-$TOP/bin}"/ca-* tools/
+  rm tools/ca-codistill
+  printf '#!/bin/sh\necho "ca-codistill: no room here" >&2\nexit 4\n' > tools/ca-codistill
+  chmod +x tools/ca-codistill
+  CA_BIN=$PWD/tools run -2 switch OUT=broken SEEDS=1 JOBS=1
+  [[ $output == *"crossadapt-full.online failed with status 4"* && $output == *"no room here"* ]]
+  [[ ! -e broken/results.tsv && ! -e broken/seed-0/crossadapt-full.safetensors ]]
+  [[ ! -e broken/seed-0/crossadapt-sample.phase1.safetensors ]]
+  run -0 stat -c '%n %y' broken/seed-0/{teacher,full-retrain,vanilla-kd,crossadapt-full.phase2}.safetensors
+  before=$output
+  switch OUT=broken SEEDS=1 JOBS=1 > shown 2> said
+  run -0 stat -c '%n %y' broken/seed-0/{teacher,full-retrain,vanilla-kd,crossadapt-full.phase2}.safetensors
+  [[ $output == "$before" ]]
+  run -0 cmp broken/seed-0/crossadapt-sample.safetensors "$ONCE/seed-0/crossadapt-sample.safetensors"
+}
+
+@test "a folder with a space in its name is refused before anything is made" {
+  run -2 switch OUT='two words'
+  [[ $output == *"OUT must be one name"* ]]
+}
