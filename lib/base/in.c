@@ -18,6 +18,7 @@ struct ca_in {
     int64_t pos;
     void *map;
     size_t map_size;
+    size_t released; /* bytes of the map given back so far */
     char *name;
 };
 
@@ -161,6 +162,21 @@ const void *ca_in_map(struct ca_in *in, size_t *size)
     }
     *size = in->map_size;
     return in->map;
+}
+
+/* In steps, since each is a system call; pages are whole in any multiple of the step. */
+#define RELEASE_STEP ((size_t)8 << 20)
+
+void ca_in_release(struct ca_in *in, int64_t before)
+{
+    size_t to = before > 0 ? (size_t)before / RELEASE_STEP * RELEASE_STEP : 0;
+
+    if (to < in->released)
+        in->released = to; /* read again from further ahead */
+    if (!in->map || to <= in->released || to > in->map_size)
+        return;
+    (void)madvise((char *)in->map + in->released, to - in->released, MADV_DONTNEED);
+    in->released = to;
 }
 
 void ca_in_close(struct ca_in *in)

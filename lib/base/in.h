@@ -43,6 +43,9 @@ const char *ca_in_name(const struct ca_in *in); /* for messages: the path, or "-
  */
 const void *ca_in_map(struct ca_in *in, size_t *size);
 
+/* The mapped bytes before this offset are not needed for now: let them leave this process's memory. */
+void ca_in_release(struct ca_in *in, int64_t before);
+
 void ca_in_close(struct ca_in *in); /* NULL is accepted; errno is kept */
 
 #endif

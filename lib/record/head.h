@@ -7,6 +7,7 @@
 
 #include <jansson.h>
 
+#include "base/buf.h"
 #include "cli/cli.h"
 #include "record/schema.h"
 
@@ -35,6 +36,14 @@ void ca_head_fini(struct ca_head *h);
 int ca_head_attach(struct ca_head *h, const char *name, const void *data, size_t size, struct ca_err *err) CA_CHECK_ME;
 const struct ca_attachment *ca_head_attachment(const struct ca_head *h, const char *name); /* or NULL */
 void ca_head_detach(struct ca_head *h, const char *name);
+
+/*
+ * The header as JSON, {"columns": [...], ...keys}: append it to out; parse n
+ * bytes of it into an empty *h (file and base are for messages).
+ */
+int ca_head_dump(const struct ca_head *h, struct ca_buf *out, struct ca_err *err) CA_CHECK_ME;
+int ca_head_parse(struct ca_head *h, const char *text, size_t n, const char *file, int64_t base, struct ca_err *err)
+    CA_CHECK_ME;
 
 /*
  * Provenance: append this run to the list under the key "provenance" of an

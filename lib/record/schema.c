@@ -1,0 +1,227 @@
+#include "record/schema.h"
+
+#include <string.h>
+
+#include "base/mem.h"
+
+#include "base/banned.h"
+
+static const char *const role_names[CA_N_ROLES] = {"label",       "task",     "weight",  "time",   "numeric",
+                                                   "categorical", "sequence", "teacher", "domain", "aux"};
+
+static const struct {
+    enum ca_type type;
+    const char *name;
+    size_t size;
+} types[] = {{CA_TYPE_U8, "u8", 1},
+             {CA_TYPE_U32, "u32", 4},
+             {CA_TYPE_I64, "i64", 8},
+             {CA_TYPE_F32, "f32", 4},
+             {CA_TYPE_F64, "f64", 8}};
+
+#define N_TYPES (sizeof types / sizeof *types)
+
+size_t ca_type_size(enum ca_type t)
+{
+    for (size_t i = 0; i < N_TYPES; i++)
+        if (types[i].type == t)
+            return types[i].size;
+    return 0;
+}
+
+const char *ca_type_name(enum ca_type t)
+{
+    for (size_t i = 0; i < N_TYPES; i++)
+        if (types[i].type == t)
+            return types[i].name;
+    return "unknown";
+}
+
+const char *ca_role_name(enum ca_role r)
+{
+    return (size_t)r < CA_N_ROLES ? role_names[r] : "unknown";
+}
+
+int ca_type_parse(const char *s, enum ca_type *t)
+{
+    for (size_t i = 0; i < N_TYPES; i++)
+        if (!strcmp(types[i].name, s)) {
+            *t = types[i].type;
+            return 0;
+        }
+    return CA_EFORMAT;
+}
+
+int ca_role_parse(const char *s, enum ca_role *r)
+{
+    for (size_t i = 0; i < CA_N_ROLES; i++)
+        if (!strcmp(role_names[i], s)) {
+            *r = (enum ca_role)i;
+            return 0;
+        }
+    return CA_EFORMAT;
+}
+
+/* Length of the UTF-8 sequence at s (of n bytes), 0 when there is none: no overlong forms, no surrogates. */
+static size_t utf8_len(const unsigned char *s, size_t n)
+{
+    size_t len = s[0] < 0x80 ? 1 : s[0] >= 0xc2 && s[0] < 0xe0 ? 2 : (s[0] & 0xf0) == 0xe0 ? 3 : s[0] >= 0xf0 && s[0] < 0xf5 ? 4 : 0;
+
+    if (!len || len > n)
+        return 0;
+    for (size_t i = 1; i < len; i++)
+        if ((s[i] & 0xc0) != 0x80)
+            return 0;
+    if ((s[0] == 0xe0 && s[1] < 0xa0) || (s[0] == 0xed && s[1] >= 0xa0) || (s[0] == 0xf0 && s[1] < 0x90) ||
+        (s[0] == 0xf4 && s[1] >= 0x90))
+        return 0;
+    return len;
+}
+
+static int name_ok(const char *name)
+{
+    const unsigned char *s = (const unsigned char *)name;
+    size_t n = strlen(name), len;
+
+    if (!n || n > 255)
+        return 0;
+    for (size_t i = 0; i < n; i += len) {
+        len = utf8_len(s + i, n - i);
+        if (!len || s[i] < 0x20 || s[i] == 0x7f || (s[i] == 0xc2 && s[i + 1] < 0xa0))
+            return 0;
+    }
+    return 1;
+}
+
+static int role_takes(enum ca_role role, enum ca_type type, int is_list)
+{
+    switch (role) {
+    case CA_ROLE_LABEL:
+    case CA_ROLE_TASK:
+    case CA_ROLE_WEIGHT:
+    case CA_ROLE_NUMERIC:
+    case CA_ROLE_TEACHER:
+        return type == CA_TYPE_F32 && !is_list;
+    case CA_ROLE_TIME:
+        return type == CA_TYPE_I64 && !is_list;
+    case CA_ROLE_CATEGORICAL:
+    case CA_ROLE_DOMAIN:
+        return type == CA_TYPE_U32 && !is_list;
+    case CA_ROLE_SEQUENCE:
+        return type == CA_TYPE_U32 && is_list;
+    case CA_ROLE_AUX:
+        return ca_type_size(type) && (!is_list || type == CA_TYPE_U32);
+    case CA_N_ROLES:
+        break;
+    }
+    return 0;
+}
+
+static int has_table(enum ca_role role)
+{
+    return role == CA_ROLE_CATEGORICAL || role == CA_ROLE_SEQUENCE || role == CA_ROLE_DOMAIN;
+}
+
+int ca_schema_add(struct ca_schema *s, const char *name, enum ca_role role, enum ca_type type, int is_list,
+                  uint32_t vocab, struct ca_err *err)
+{
+    char *copy;
+
+    is_list = is_list != 0;
+    if (!name_ok(name))
+        return ca_err_set(err, CA_ESCHEMA, "column %zu has no valid name: 1 to 255 bytes of UTF-8 without control characters",
+                          s->n + 1);
+    if (ca_schema_find(s, name) >= 0)
+        return ca_err_set(err, CA_ESCHEMA, "two columns are named '%s'", name);
+    if (!role_takes(role, type, is_list))
+        return ca_err_set(err, CA_ESCHEMA, "column '%s': role %s does not take %s%s", name, ca_role_name(role),
+                          is_list ? "a list of " : "", ca_type_name(type));
+    if (has_table(role) != (vocab != 0))
+        return ca_err_set(err, CA_ESCHEMA, "column '%s': role %s %s a vocabulary size", name, ca_role_name(role),
+                          vocab ? "does not take" : "needs");
+    if (s->n >= CA_MAX_COLUMNS)
+        return ca_err_set(err, CA_ESCHEMA, "more than %d columns", CA_MAX_COLUMNS);
+    copy = ca_mem_strdup(name, err);
+    if (!copy || ca_mem_grow((void **)&s->col, &s->cap, s->n + 1, sizeof *s->col, err)) {
+        ca_mem_free(copy);
+        return CA_EMEMORY;
+    }
+    s->col[s->n++] = (struct ca_column){copy, role, type, is_list, vocab};
+    return 0;
+}
+
+int ca_schema_copy(struct ca_schema *to, const struct ca_schema *from, struct ca_err *err)
+{
+    struct ca_schema s = {0};
+
+    if (from->n && ca_mem_grow((void **)&s.col, &s.cap, from->n, sizeof *s.col, err))
+        return CA_EMEMORY;
+    for (; s.n < from->n; s.n++) {
+        s.col[s.n] = from->col[s.n];
+        s.col[s.n].name = ca_mem_strdup(from->col[s.n].name, err);
+        if (!s.col[s.n].name) {
+            ca_schema_fini(&s);
+            return CA_EMEMORY;
+        }
+    }
+    *to = s;
+    return 0;
+}
+
+void ca_schema_fini(struct ca_schema *s)
+{
+    for (size_t i = 0; i < s->n; i++)
+        ca_mem_free(s->col[i].name);
+    ca_mem_free(s->col);
+    *s = (struct ca_schema){0};
+}
+
+int ca_schema_find(const struct ca_schema *s, const char *name)
+{
+    for (size_t i = 0; i < s->n; i++)
+        if (!strcmp(s->col[i].name, name))
+            return (int)i;
+    return -1;
+}
+
+int ca_schema_role(const struct ca_schema *s, enum ca_role role, size_t nth)
+{
+    for (size_t i = 0; i < s->n; i++)
+        if (s->col[i].role == role && !nth--)
+            return (int)i;
+    return -1;
+}
+
+size_t ca_schema_count(const struct ca_schema *s, enum ca_role role)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < s->n; i++)
+        n += s->col[i].role == role;
+    return n;
+}
+
+int ca_schema_need(const struct ca_schema *s, const char *name, size_t *index, struct ca_err *err)
+{
+    int i = ca_schema_find(s, name);
+
+    if (i < 0)
+        return ca_err_set(err, CA_ESCHEMA, "no column is named '%s'", name);
+    *index = (size_t)i;
+    return 0;
+}
+
+int ca_schema_equal(const struct ca_schema *a, const struct ca_schema *b)
+{
+    if (a == b)
+        return 1;
+    if (a->n != b->n)
+        return 0;
+    for (size_t i = 0; i < a->n; i++) {
+        const struct ca_column *x = &a->col[i], *y = &b->col[i];
+        if (x->role != y->role || x->type != y->type || x->is_list != y->is_list || x->vocab != y->vocab ||
+            strcmp(x->name, y->name))
+            return 0;
+    }
+    return 1;
+}
