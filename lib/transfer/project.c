@@ -2,8 +2,10 @@
 
 #include <float.h>
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
+#include "base/json.h"
 #include "base/mem.h"
 #include "transfer/linalg.h"
 
@@ -603,23 +605,63 @@ int ca_project_width(struct ca_model *from, enum ca_project_scope scope, double 
     return rc;
 }
 
-void ca_project_report(const struct ca_project_field *field, size_t n, struct ca_buf *out)
-{
-    static const char *const how[] = {"none", "copy", "expand", "pca"};
+static const char *const how_name[] = {"none", "copy", "expand", "pca"};
 
-    ca_buf_str(out, "field\trows\twidth_from\twidth_to\tmethod\treconstruction_error\tretained_variance\t"
-                    "gram_distortion_theory\tgram_distortion_measured\tgram_distortion_relative\t"
-                    "inner_product_distortion\tcross_field_distortion\n");
+static const struct {
+    const char *name;
+    size_t offset;
+} number[] = {
+    {"reconstruction_error", offsetof(struct ca_project_field, reconstruction_error)},
+    {"retained_variance", offsetof(struct ca_project_field, retained_variance)},
+    {"gram_distortion_theory", offsetof(struct ca_project_field, gram_theory)},
+    {"gram_distortion_measured", offsetof(struct ca_project_field, gram_measured)},
+    {"gram_distortion_relative", offsetof(struct ca_project_field, gram_relative)},
+    {"inner_product_distortion", offsetof(struct ca_project_field, inner_product)},
+    {"cross_field_distortion", offsetof(struct ca_project_field, cross_field)},
+};
+#define N_NUMBERS (sizeof number / sizeof *number)
+
+static double number_at(const struct ca_project_field *f, size_t i)
+{
+    return *(const double *)(const void *)((const char *)f + number[i].offset);
+}
+
+void ca_project_report_tsv(const struct ca_project_field *field, size_t n, struct ca_buf *out)
+{
+    ca_buf_str(out, "field\trows\twidth_from\twidth_to\tmethod");
+    for (size_t k = 0; k < N_NUMBERS; k++)
+        ca_buf_printf(out, "\t%s", number[k].name);
+    ca_buf_char(out, '\n');
     for (size_t i = 0; i < n; i++) {
         const struct ca_project_field *f = &field[i];
-        const double number[] = {f->reconstruction_error, f->retained_variance, f->gram_theory, f->gram_measured,
-                                 f->gram_relative,        f->inner_product,     f->cross_field};
 
-        ca_buf_printf(out, "%s\t%zu\t%zu\t%zu\t%s", f->name, f->rows, f->from, f->to, how[f->how]);
-        for (size_t k = 0; k < sizeof number / sizeof *number; k++) {
+        ca_buf_printf(out, "%s\t%zu\t%zu\t%zu\t%s", f->name, f->rows, f->from, f->to, how_name[f->how]);
+        for (size_t k = 0; k < N_NUMBERS; k++) {
             ca_buf_char(out, '\t');
-            ca_buf_double(out, number[k]);
+            ca_buf_double(out, number_at(f, k));
         }
         ca_buf_char(out, '\n');
     }
+}
+
+int ca_project_report_json(const struct ca_project_field *field, size_t n, struct ca_buf *out, struct ca_err *err)
+{
+    int rc = 0;
+
+    for (size_t i = 0; i < n && !rc; i++) {
+        const struct ca_project_field *f = &field[i];
+        json_t *obj = json_pack("{s:s, s:I, s:I, s:I, s:s}", "field", f->name, "rows", (json_int_t)f->rows, "width_from",
+                                (json_int_t)f->from, "width_to", (json_int_t)f->to, "method", how_name[f->how]);
+        if (!obj)
+            return ca_err_set(err, CA_EMEMORY, "out of memory: cannot build a JSON object");
+        for (size_t k = 0; k < N_NUMBERS && !rc; k++) {
+            double x = number_at(f, k);
+            rc = ca_json_set(obj, number[k].name, isfinite(x) ? json_real(x) : json_null(), err);
+        }
+        if (!rc)
+            rc = ca_json_dump(obj, out, err);
+        ca_buf_char(out, '\n');
+        json_decref(obj);
+    }
+    return rc;
 }

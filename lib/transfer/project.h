@@ -81,7 +81,9 @@ int ca_project_tables(struct ca_model *to, struct ca_model *from, const struct c
 int ca_project_width(struct ca_model *from, enum ca_project_scope scope, double retain, struct ca_pool *pool,
                      size_t *width, struct ca_err *err) CA_CHECK_ME;
 
-/* The report as a table: header line, one line a field. */
-void ca_project_report(const struct ca_project_field *field, size_t n, struct ca_buf *out);
+/* The report: a table with a header line and one line a field, or one JSON object a line. */
+void ca_project_report_tsv(const struct ca_project_field *field, size_t n, struct ca_buf *out);
+int ca_project_report_json(const struct ca_project_field *field, size_t n, struct ca_buf *out, struct ca_err *err)
+    CA_CHECK_ME;
 
 #endif
