@@ -174,8 +174,9 @@ tap-valgrind: unit
 	@test/programs --under 'valgrind -q --error-exitcode=9 --leak-check=full --errors-for-leak-kinds=definite' $(VALGRIND)
 
 .PHONY: golden
-golden: ## compute the golden numbers of test/golden anew, from the independent programs in test/oracle
-	@for f in $(sort $(wildcard test/oracle/*.py)); do echo "$$f"; $(PYTHON) "$$f"; done
+golden: ## compute the golden numbers anew: test/golden/NAME.tsv is what the independent test/oracle/NAME.py prints
+	@for f in $(sort $(wildcard test/golden/*.tsv)); do oracle=test/oracle/$$(basename "$$f" .tsv).py; \
+	[[ -e $$oracle ]] || continue; echo "$$f" >&2; $(PYTHON) "$$oracle" > "$$f.tmp"; mv "$$f.tmp" "$$f"; done
 
 # ---- experiments ----------------------------------------------------------
 
