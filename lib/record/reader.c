@@ -506,6 +506,11 @@ int64_t ca_reader_rows_read(const struct ca_reader *r)
     return r->rows_read;
 }
 
+int64_t ca_reader_row(const struct ca_reader *r)
+{
+    return r->next_row - (int64_t)(r->slot.block.rows - r->used);
+}
+
 const struct ca_tail *ca_reader_tail(const struct ca_reader *r)
 {
     return r->have_tail ? &r->tail : NULL;

@@ -42,6 +42,9 @@ int ca_reader_fill(struct ca_reader *r, struct ca_rows *out, size_t want, struct
 
 int64_t ca_reader_rows_read(const struct ca_reader *r);
 
+/* Which row of the stream ca_reader_next gives next: differs from rows_read after a seek. */
+int64_t ca_reader_row(const struct ca_reader *r);
+
 /* After ca_reader_next has returned 0 (or an index was loaded): the totals; before: NULL. */
 const struct ca_tail *ca_reader_tail(const struct ca_reader *r);
 
