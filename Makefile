@@ -16,6 +16,7 @@ PYTHON ?= /usr/bin/python3
 BUILD ?= build
 BIN ?= bin
 JOBS ?= $(shell nproc 2>/dev/null || echo 2)
+export JOBS
 V ?= 0
 Q := $(if $(filter 0,$(V)),@,)
 
@@ -176,7 +177,7 @@ tap-valgrind: unit
 .PHONY: golden
 golden: ## compute the golden numbers anew: test/golden/NAME.tsv is what the independent test/oracle/NAME.py prints
 	@for f in $(sort $(wildcard test/golden/*.tsv)); do oracle=test/oracle/$$(basename "$$f" .tsv).py; \
-	[[ -e $$oracle ]] || continue; echo "$$f" >&2; $(PYTHON) "$$oracle" > "$$f.tmp"; mv "$$f.tmp" "$$f"; done
+	[[ -e $$oracle ]] || continue; echo "$$f" >&2; OPENBLAS_NUM_THREADS=1 $(PYTHON) "$$oracle" > "$$f.tmp"; mv "$$f.tmp" "$$f"; done
 
 # ---- experiments ----------------------------------------------------------
 
