@@ -28,9 +28,11 @@ COMMIT := $(or $(shell git describe --always --dirty --abbrev=12 --exclude='*' 2
 WARN := -Wall -Wextra -Wconversion -Wshadow -Wvla -Wmissing-prototypes -Wstrict-prototypes -Wpointer-arith \
 	-Wcast-qual -pedantic
 CFLAGS ?= -O2 -g
-# the serial flavour of OpenBLAS: threads are ours
-BLAS_INC := $(firstword $(wildcard /usr/include/*/openblas-serial))
-BLAS_DIR := $(patsubst %/,%,$(dir $(firstword $(wildcard /usr/lib/*/openblas-serial/libopenblas.so))))
+# The flavour of OpenBLAS with threads, of which we use one: threads are ours, and Debian's serial
+# flavour is built without the locks that two callers need (lib/nn/blas.c then lets one in at a time).
+BLAS_INC := $(firstword $(wildcard /usr/include/*/openblas-pthread /usr/include/*/openblas-serial))
+BLAS_DIR := $(patsubst %/,%,$(dir $(firstword $(wildcard /usr/lib/*/openblas-pthread/libopenblas.so \
+	/usr/lib/*/openblas-serial/libopenblas.so))))
 CPPFLAGS_ALL = -Ilib $(addprefix -isystem ,$(BLAS_INC)) -D_POSIX_C_SOURCE=200809L -D_DEFAULT_SOURCE $(CPPFLAGS)
 CFLAGS_ALL = -std=c11 $(WARN) $(CFLAGS) $(SPEED) -ffp-contract=off -pthread $(EXTRA_CFLAGS)
 comma := ,
@@ -57,7 +59,7 @@ $(call settle,$(BUILD)/lib.list,$(LIB_SRC))
 endif
 .PHONY: blas
 blas:
-	@$(if $(BLAS_DIR),:,echo "make: no serial OpenBLAS here: run 'make deps' first" >&2; exit 1)
+	@$(if $(BLAS_DIR),:,echo "make: no OpenBLAS here: run 'make deps' first" >&2; exit 1)
 
 # ---- build ----------------------------------------------------------------
 
@@ -86,7 +88,7 @@ $(foreach t,$(TOOLS),$(eval $(BUILD)/man/$t.1: $(BIN)/$t))
 
 # ---- what must be installed -----------------------------------------------
 
-PACKAGES := gcc make zlib1g-dev libopenblas-serial-dev libjansson-dev libxxhash-dev pkg-config parallel bats gnuplot-nox
+PACKAGES := gcc make zlib1g-dev libopenblas-pthread-dev libjansson-dev libxxhash-dev pkg-config parallel bats gnuplot-nox
 PACKAGES_TEST := clang mandoc valgrind shellcheck python3-numpy python3-sklearn python3-torch
 # $(call install,PACKAGES): nothing happens, and no network is asked, when all are there.
 install_packages = missing=(); \

@@ -20,7 +20,10 @@ void ca_gemm_nn(size_t m, size_t n, size_t k, const ca_real *a, size_t lda, cons
 void ca_gemm_tn(size_t m, size_t n, size_t k, const ca_real *a, size_t lda, const ca_real *b, size_t ldb, ca_real beta,
                 ca_real *c, size_t ldc);
 
-/* "OpenBLAS 0.3.21 serial SkylakeX": static storage. */
+/* One thread for every later call. Cheap and idempotent: ca_net_new calls it. */
+void ca_blas_start(void);
+
+/* "OpenBLAS 0.3.21 serial SkylakeX": static storage of the calling thread. */
 const char *ca_blas_engine(void);
 
 #endif

@@ -78,6 +78,10 @@ ca_val ca_graph_embed(struct ca_graph *g, const char *prefix, size_t width, stru
 size_t ca_graph_param(struct ca_graph *g, const char *name, unsigned n_dims, const size_t dim[3],
                       struct ca_init_rule init);
 
+/* The same, named "NAME.PART", of one dimension (cols 0) or two. */
+size_t ca_graph_param_of(struct ca_graph *g, const char *name, const char *part, size_t rows, size_t cols,
+                         struct ca_init_rule init);
+
 /* The model's output logit, width 1. Checks and plans the graph; 0 or the first fault of building. */
 int ca_graph_finish(struct ca_graph *g, ca_val logit, struct ca_err *err) CA_CHECK_ME;
 

@@ -32,21 +32,27 @@ struct ca_feed {
 
 #define CA_NET_INFERENCE 1u /* no gradients and no optimizer state: tables take a third of the memory */
 
-/* Takes the finished graph. pool is borrowed. Parameters are drawn from seed and the tensor's name. */
+/* Takes the finished graph, also when it fails. pool is borrowed. Parameters are drawn from seed and the tensor's name. */
 struct ca_net *ca_net_new(struct ca_graph *g, struct ca_pool *pool, uint64_t seed, unsigned flags, struct ca_err *err)
     CA_CHECK_ME;
 void ca_net_free(struct ca_net *n);
 const struct ca_graph *ca_net_graph(const struct ca_net *n);
 void ca_net_set_adam(struct ca_net *n, const struct ca_adam *a);
 
-/* logit[rows]. Ids out of range are CA_ESCHEMA naming the row and field. */
+/*
+ * logit[rows]. Ids out of range are CA_ESCHEMA naming the field, with the row
+ * in the record field; a logit that is not finite is CA_ENUMERIC with the row.
+ * Changes nothing of the network: rows at rest are looked at where they would
+ * be now. No rows are no work.
+ */
 int ca_net_forward(struct ca_net *n, const struct ca_feed *feed, float *logit, struct ca_err *err) CA_CHECK_ME;
 
 /*
  * Forward and backward of the mean loss over the batch; gradients ADD to what
  * has accumulated since the last step. *loss_sum gets the sum of row losses;
  * logit (may be NULL) the logits before any update. Non-finite loss is
- * CA_ENUMERIC with the row in the record field.
+ * CA_ENUMERIC with the row in the record field, and adds no gradient. No rows
+ * are no work. Between a gradient and its step, do not write to table rows.
  */
 int ca_net_gradient(struct ca_net *n, const struct ca_feed *feed, const struct ca_loss *loss,
                     const struct ca_target *target, double *loss_sum, float *logit, struct ca_err *err) CA_CHECK_ME;

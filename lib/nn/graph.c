@@ -1,0 +1,299 @@
+#include "nn/graph.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "nn/plan.h"
+
+#include "base/banned.h"
+
+#define NAME_MAX_SIZE 256
+#define WIDTH_MAX ((size_t)1 << 24) /* elements in one row of a value: keeps every product below far from overflow */
+
+static const ca_val no_val = {-1};
+
+struct ca_graph *ca_graph_new(const struct ca_inputs *in, struct ca_err *err)
+{
+    struct ca_graph *g = ca_mem_zalloc(1, sizeof *g, err);
+    uint32_t *rows;
+
+    if (!g)
+        return NULL;
+    g->numeric = g->logit = -1;
+    g->in = *in;
+    rows = ca_arena_alloc(&g->arena, in->n_fields, sizeof *rows, err);
+    if (!rows) {
+        ca_graph_free(g);
+        return NULL;
+    }
+    if (in->n_fields)
+        memcpy(rows, in->field_rows, in->n_fields * sizeof *rows);
+    g->in.field_rows = rows;
+    return g;
+}
+
+void ca_graph_free(struct ca_graph *g)
+{
+    if (!g)
+        return;
+    ca_mem_free(g->value);
+    ca_mem_free(g->node);
+    ca_mem_free(g->embed);
+    ca_mem_free(g->param);
+    ca_mem_free(g->table);
+    ca_arena_fini(&g->arena);
+    ca_mem_free(g);
+}
+
+const struct ca_inputs *ca_graph_inputs(const struct ca_graph *g)
+{
+    return &g->in;
+}
+
+static int known(const struct ca_graph *g, ca_val v)
+{
+    return v.id >= 0 && (size_t)v.id < g->n_values;
+}
+
+size_t ca_graph_width(const struct ca_graph *g, ca_val v)
+{
+    return known(g, v) ? g->value[v.id].width : 0;
+}
+
+/* Make room for one more of an array of the graph; nonzero when the graph is at fault. */
+#define MORE(g, array, n, cap) \
+    ((g)->fault.code || ca_mem_grow((void **)&(g)->array, &(g)->cap, (g)->n + 1, sizeof *(g)->array, &(g)->fault))
+
+static int add_value(struct ca_graph *g, size_t width, int node)
+{
+    int id = (int)g->n_values;
+
+    if (!width || width > WIDTH_MAX) {
+        (void)ca_err_set(&g->fault, CA_EUSAGE, "network layer of width %zu: must be 1 to %zu", width, WIDTH_MAX);
+        return -1;
+    }
+    if (MORE(g, value, n_values, cap_values))
+        return -1;
+    g->value[g->n_values++] = (struct ca_value){.width = width, .node = node, .root = id};
+    return id;
+}
+
+ca_val ca_graph_numeric(struct ca_graph *g)
+{
+    if (g->fault.code)
+        return no_val;
+    if (g->numeric < 0)
+        g->numeric = add_value(g, g->in.n_numeric, -1);
+    return (ca_val){g->numeric};
+}
+
+ca_val ca_graph_embed(struct ca_graph *g, const char *prefix, size_t width, struct ca_init_rule init)
+{
+    struct ca_embed e = {.first_table = g->n_tables, .width = width};
+    char name[NAME_MAX_SIZE];
+
+    if (MORE(g, embed, n_embeds, cap_embeds))
+        return no_val;
+    if (!width || width > WIDTH_MAX / (g->in.n_fields ? g->in.n_fields : 1)) {
+        (void)ca_err_set(&g->fault, CA_EUSAGE, "embedding width %zu is out of range", width);
+        return no_val;
+    }
+    e.val = add_value(g, g->in.n_fields * width, -1);
+    if (e.val < 0)
+        return no_val;
+    for (size_t f = 0; f < g->in.n_fields; f++) {
+        struct ca_table_spec t = {.field = f, .rows = g->in.field_rows[f], .width = width, .init = init};
+
+        if (MORE(g, table, n_tables, cap_tables))
+            return no_val;
+        if (!t.rows || t.rows > UINT32_MAX - 1) {
+            (void)ca_err_set(&g->fault, CA_EUSAGE, "field %zu has %zu table rows: must be 1 to %" PRIu32, f, t.rows,
+                             UINT32_MAX - 1);
+            return no_val;
+        }
+        (void)snprintf(name, sizeof name, "%s.%zu.weight", prefix, f);
+        t.name = ca_arena_strdup(&g->arena, name, &g->fault);
+        if (!t.name)
+            return no_val;
+        g->table[g->n_tables++] = t;
+    }
+    g->embed[g->n_embeds++] = e;
+    return (ca_val){e.val};
+}
+
+size_t ca_graph_param(struct ca_graph *g, const char *name, unsigned n_dims, const size_t dim[3],
+                      struct ca_init_rule init)
+{
+    struct ca_param p = {.n_dims = n_dims, .count = 1, .at = g->dense_count, .init = init};
+
+    if (MORE(g, param, n_params, cap_params))
+        return 0;
+    for (unsigned i = 0; i < n_dims && i < 3; i++) {
+        p.dim[i] = dim[i];
+        if (!dim[i] || ca_mem_mul(p.count, dim[i], &p.count) || p.count > SIZE_MAX / 64) {
+            (void)ca_err_set(&g->fault, CA_EUSAGE, "size of parameter '%s' is out of range", name);
+            return 0;
+        }
+    }
+    p.name = ca_arena_strdup(&g->arena, name, &g->fault);
+    if (!p.name)
+        return 0;
+    g->dense_count += p.count;
+    g->param[g->n_params] = p;
+    return g->n_params++;
+}
+
+size_t ca_graph_param_of(struct ca_graph *g, const char *name, const char *part, size_t rows, size_t cols,
+                         struct ca_init_rule init)
+{
+    char text[NAME_MAX_SIZE];
+    size_t dim[3] = {rows, cols, 1};
+
+    (void)snprintf(text, sizeof text, "%s.%s", name, part);
+    return ca_graph_param(g, text, cols ? 2 : 1, dim, init);
+}
+
+ca_val ca_graph_add(struct ca_graph *g, const struct ca_op *op, const ca_val *in)
+{
+    struct ca_node node = {.op = *op};
+
+    if (MORE(g, node, n_nodes, cap_nodes))
+        return no_val;
+    if (op->n_in > CA_OP_MAX_INPUTS || op->n_params > CA_OP_MAX_INPUTS) {
+        (void)ca_err_set(&g->fault, CA_EINTERNAL, "operator '%s' has too many inputs", op->type->name);
+        return no_val;
+    }
+    for (size_t i = 0; i < op->n_in; i++) {
+        if (!known(g, in[i])) {
+            (void)ca_err_set(&g->fault, CA_EINTERNAL, "operator '%s' takes an unknown value", op->type->name);
+            return no_val;
+        }
+        node.in[i] = in[i].id;
+        node.op.in_width[i] = g->value[in[i].id].width;
+    }
+    for (size_t i = 0; i < op->n_params; i++)
+        node.op.param_at[i] = g->param[op->param[i]].at;
+    node.out = add_value(g, op->out_width, (int)g->n_nodes);
+    if (node.out < 0)
+        return no_val;
+    g->node[g->n_nodes++] = node;
+    return (ca_val){node.out};
+}
+
+/* Rows start on cache lines; a row length of whole pages would put a column into one cache set. */
+static size_t row_length(size_t width)
+{
+    size_t ld = width;
+
+    if (width < 16)
+        return width;
+    ld = (ld + 15) / 16 * 16;
+    return ld % 1024 ? ld : ld + 16;
+}
+
+/* Lay what a concat joins inside its output: then joining is no work at all. */
+static void place_in_concats(struct ca_graph *g)
+{
+    for (size_t k = 0; k < g->n_nodes; k++) {
+        const struct ca_node *node = &g->node[k];
+        size_t at = 0;
+
+        if (node->op.type != &ca_op_type_concat)
+            continue;
+        for (size_t i = 0; i < node->op.n_in; i++) {
+            struct ca_value *v = &g->value[node->in[i]];
+
+            if (v->root == node->in[i]) {
+                v->root = node->out;
+                v->at = at;
+            }
+            at += v->width;
+        }
+    }
+    /* A root may itself have been placed; roots come later than what they hold, so go from the end. */
+    for (size_t i = g->n_values; i-- > 0;) {
+        struct ca_value *v = &g->value[i], *r = &g->value[v->root];
+
+        if (r != v) {
+            v->at += r->at;
+            v->root = r->root;
+        }
+    }
+}
+
+int ca_graph_finish(struct ca_graph *g, ca_val logit, struct ca_err *err)
+{
+    size_t widest = 0;
+
+    if (!g->fault.code && (!known(g, logit) || g->value[logit.id].width != 1))
+        (void)ca_err_set(&g->fault, CA_EINTERNAL, "the logit of a network must be a value of width 1");
+    if (g->fault.code) {
+        if (err && !err->code)
+            *err = g->fault;
+        return g->fault.code;
+    }
+    g->logit = logit.id;
+    for (size_t i = 0; i < g->n_values; i++)
+        if (g->value[i].width > widest)
+            widest = g->value[i].width;
+    /* A narrow network wants its chunk in the second-level cache; a wide one wants long matrix products. */
+    g->chunk_rows = widest < 1024 ? 128 : 256;
+    g->lanes = g->dense_count < (size_t)256 << 10 ? 8 : 4;
+
+    place_in_concats(g);
+    for (size_t i = 0; i < g->n_values; i++) {
+        struct ca_value *v = &g->value[i];
+        if (v->root != (int)i)
+            continue;
+        v->ld = row_length(v->width);
+        v->place = g->value_size;
+        g->value_size += (v->ld * g->chunk_rows + 15) / 16 * 16;
+    }
+    for (size_t i = 0; i < g->n_values; i++) {
+        struct ca_value *v = &g->value[i];
+        v->ld = g->value[v->root].ld;
+        v->place = g->value[v->root].place;
+    }
+    for (size_t k = 0; k < g->n_nodes; k++) {
+        g->node[k].scratch = g->scratch_size;
+        g->scratch_size += (g->node[k].op.scratch_per_row * g->chunk_rows + 15) / 16 * 16;
+    }
+    g->finished = 1;
+    return 0;
+}
+
+size_t ca_graph_chunk_rows(const struct ca_graph *g)
+{
+    return g->chunk_rows;
+}
+
+size_t ca_graph_lanes(const struct ca_graph *g)
+{
+    return g->lanes;
+}
+
+size_t ca_graph_n_params(const struct ca_graph *g)
+{
+    return g->n_params;
+}
+
+const struct ca_param *ca_graph_get_param(const struct ca_graph *g, size_t i)
+{
+    return &g->param[i];
+}
+
+size_t ca_graph_n_tables(const struct ca_graph *g)
+{
+    return g->n_tables;
+}
+
+const struct ca_table_spec *ca_graph_get_table(const struct ca_graph *g, size_t i)
+{
+    return &g->table[i];
+}
+
+size_t ca_graph_dense_count(const struct ca_graph *g)
+{
+    return g->dense_count;
+}

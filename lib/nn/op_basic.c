@@ -1,0 +1,262 @@
+/* The operators every architecture uses: concat, linear, layer norm, ReLU and the CA dense block made of them. */
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "nn/blas.h"
+#include "nn/ops.h"
+#include "nn/plan.h"
+#include "nn/simd.h"
+
+#include "base/banned.h"
+
+#define LAYER_NORM_EPS 1e-5 /* PyTorch's default */
+#define NAME_SIZE 256
+
+/* ---- concat ---- */
+
+/* An input that the planner laid inside the output is already where it belongs. */
+static void concat_forward(const struct ca_op *op, const struct ca_ctx *c)
+{
+    size_t at = 0;
+
+    for (size_t i = 0; i < op->n_in; at += op->in_width[i], i++) {
+        if (c->in[i].p == c->out.p + at)
+            continue;
+        for (size_t r = 0; r < c->rows; r++)
+            memcpy(c->out.p + r * c->out.ld + at, c->in[i].p + r * c->in[i].ld, op->in_width[i] * sizeof(ca_real));
+    }
+}
+
+CA_CLONES static void concat_backward(const struct ca_op *op, const struct ca_ctx *c)
+{
+    size_t at = 0;
+
+    for (size_t i = 0; i < op->n_in; at += op->in_width[i], i++) {
+        if (!c->din[i].p || c->din[i].p == c->dout.p + at)
+            continue;
+        for (size_t r = 0; r < c->rows; r++)
+            ca_add(op->in_width[i], c->dout.p + r * c->dout.ld + at, c->din[i].p + r * c->din[i].ld);
+    }
+}
+
+const struct ca_op_type ca_op_type_concat = {"concat", concat_forward, concat_backward, NULL};
+
+ca_val ca_op_concat(struct ca_graph *g, const ca_val *in, size_t n)
+{
+    struct ca_op op = {.type = &ca_op_type_concat, .n_in = n};
+
+    for (size_t i = 0; i < n; i++)
+        op.out_width += ca_graph_width(g, in[i]);
+    return ca_graph_add(g, &op, in);
+}
+
+/* ---- linear: param 0 weight [out, in], param 1 bias [out] ---- */
+
+/* One output: a matrix product of width 1 is slower than a dot per row. */
+CA_CLONES static void linear_forward_one(const struct ca_op *op, const struct ca_ctx *c)
+{
+    const ca_real *w = c->param + op->param_at[0];
+    ca_real b = op->n_params > 1 ? c->param[op->param_at[1]] : 0;
+
+    for (size_t r = 0; r < c->rows; r++)
+        c->out.p[r * c->out.ld] = b + ca_dot(op->in_width[0], c->in[0].p + r * c->in[0].ld, w);
+}
+
+CA_CLONES static void linear_backward_one(const struct ca_op *op, const struct ca_ctx *c)
+{
+    const ca_real *w = c->param + op->param_at[0];
+    size_t n = op->in_width[0];
+
+    for (size_t r = 0; r < c->rows; r++) {
+        ca_real dy = c->dout.p[r * c->dout.ld];
+        if (c->dparam) {
+            ca_axpy(n, dy, c->in[0].p + r * c->in[0].ld, c->dparam + op->param_at[0]);
+            if (op->n_params > 1)
+                c->dparam[op->param_at[1]] += dy;
+        }
+        if (c->din[0].p)
+            ca_axpy(n, dy, w, c->din[0].p + r * c->din[0].ld);
+    }
+}
+
+static void linear_forward(const struct ca_op *op, const struct ca_ctx *c)
+{
+    size_t out = op->out_width, in = op->in_width[0];
+
+    if (out == 1) {
+        linear_forward_one(op, c);
+        return;
+    }
+    if (op->n_params > 1)
+        for (size_t r = 0; r < c->rows; r++)
+            memcpy(c->out.p + r * c->out.ld, c->param + op->param_at[1], out * sizeof(ca_real));
+    ca_gemm_nt(c->rows, out, in, c->in[0].p, c->in[0].ld, c->param + op->param_at[0], in, op->n_params > 1, c->out.p,
+               c->out.ld);
+}
+
+static void linear_backward(const struct ca_op *op, const struct ca_ctx *c)
+{
+    size_t out = op->out_width, in = op->in_width[0];
+
+    if (out == 1) {
+        linear_backward_one(op, c);
+        return;
+    }
+    if (c->dparam) {
+        ca_gemm_tn(out, in, c->rows, c->dout.p, c->dout.ld, c->in[0].p, c->in[0].ld, 1, c->dparam + op->param_at[0], in);
+        if (op->n_params > 1)
+            ca_sum_rows(c->rows, out, c->dout.p, c->dout.ld, c->dparam + op->param_at[1]);
+    }
+    if (c->din[0].p)
+        ca_gemm_nn(c->rows, in, out, c->dout.p, c->dout.ld, c->param + op->param_at[0], in, 1, c->din[0].p, c->din[0].ld);
+}
+
+static uint64_t linear_flops(const struct ca_op *op)
+{
+    return 2 * (uint64_t)op->in_width[0] * op->out_width;
+}
+
+static const struct ca_op_type linear = {"linear", linear_forward, linear_backward, linear_flops};
+
+ca_val ca_op_linear(struct ca_graph *g, ca_val x, const char *name, size_t out, int bias)
+{
+    size_t in = ca_graph_width(g, x);
+    struct ca_init_rule init = {CA_INIT_UNIFORM, 1 / sqrt((double)(in ? in : 1))};
+    struct ca_op op = {.type = &linear, .n_in = 1, .out_width = out, .n_params = bias ? 2 : 1};
+
+    op.param[0] = ca_graph_param_of(g, name, "weight", out, in, init);
+    if (bias)
+        op.param[1] = ca_graph_param_of(g, name, "bias", out, 0, init);
+    return ca_graph_add(g, &op, &x);
+}
+
+/* ---- layer norm: param 0 gamma, 1 beta; scratch per row: mean, 1/deviation ---- */
+
+CA_CLONES static void layer_norm_forward(const struct ca_op *op, const struct ca_ctx *c)
+{
+    size_t n = op->out_width;
+    const ca_real *restrict gamma = c->param + op->param_at[0], *restrict beta = c->param + op->param_at[1];
+
+    for (size_t r = 0; r < c->rows; r++) {
+        const ca_real *restrict x = c->in[0].p + r * c->in[0].ld;
+        ca_real *restrict y = c->out.p + r * c->out.ld;
+        ca_real mean = ca_sum(n, x) / (ca_real)n, inv;
+
+        for (size_t i = 0; i < n; i++)
+            y[i] = x[i] - mean;
+        inv = 1 / (ca_real)sqrt(ca_dot(n, y, y) / (ca_real)n + (ca_real)LAYER_NORM_EPS);
+        for (size_t i = 0; i < n; i++)
+            y[i] = y[i] * inv * gamma[i] + beta[i];
+        c->scratch[2 * r] = mean;
+        c->scratch[2 * r + 1] = inv;
+    }
+}
+
+/* u = dy gamma; dx = (u - mean(u) - xh mean(u xh)) / deviation */
+CA_CLONES static void layer_norm_backward(const struct ca_op *op, const struct ca_ctx *c)
+{
+    size_t n = op->out_width;
+    const ca_real *restrict gamma = c->param + op->param_at[0];
+
+    for (size_t r = 0; r < c->rows; r++) {
+        const ca_real *restrict x = c->in[0].p + r * c->in[0].ld;
+        const ca_real *restrict dy = c->dout.p + r * c->dout.ld;
+        ca_real mean = c->scratch[2 * r], inv = c->scratch[2 * r + 1];
+
+        if (c->dparam) {
+            ca_real *restrict dgamma = c->dparam + op->param_at[0], *restrict dbeta = c->dparam + op->param_at[1];
+            for (size_t i = 0; i < n; i++) {
+                dgamma[i] += dy[i] * ((x[i] - mean) * inv);
+                dbeta[i] += dy[i];
+            }
+        }
+        if (c->din[0].p) {
+            ca_real *restrict dx = c->din[0].p + r * c->din[0].ld;
+            ca_real u_sum[CA_LANES] = {0}, uxh_sum[CA_LANES] = {0};
+            ca_real mu, muxh;
+            size_t i = 0;
+
+            for (; i + CA_LANES <= n; i += CA_LANES)
+                for (size_t l = 0; l < CA_LANES; l++) {
+                    ca_real u = dy[i + l] * gamma[i + l];
+                    u_sum[l] += u;
+                    uxh_sum[l] += u * ((x[i + l] - mean) * inv);
+                }
+            for (size_t l = 0; i + l < n; l++) {
+                ca_real u = dy[i + l] * gamma[i + l];
+                u_sum[l] += u;
+                uxh_sum[l] += u * ((x[i + l] - mean) * inv);
+            }
+            mu = ca_join_lanes(u_sum) / (ca_real)n;
+            muxh = ca_join_lanes(uxh_sum) / (ca_real)n;
+            for (i = 0; i < n; i++)
+                dx[i] += inv * (dy[i] * gamma[i] - mu - (x[i] - mean) * inv * muxh);
+        }
+    }
+}
+
+static uint64_t layer_norm_flops(const struct ca_op *op)
+{
+    return 7 * (uint64_t)op->out_width;
+}
+
+static const struct ca_op_type layer_norm = {"layer_norm", layer_norm_forward, layer_norm_backward, layer_norm_flops};
+
+ca_val ca_op_layer_norm(struct ca_graph *g, ca_val x, const char *name)
+{
+    size_t n = ca_graph_width(g, x);
+    struct ca_op op = {.type = &layer_norm, .n_in = 1, .out_width = n, .n_params = 2, .scratch_per_row = 2};
+
+    op.param[0] = ca_graph_param_of(g, name, "weight", n, 0, (struct ca_init_rule){CA_INIT_ONE, 0});
+    op.param[1] = ca_graph_param_of(g, name, "bias", n, 0, (struct ca_init_rule){CA_INIT_ZERO, 0});
+    return ca_graph_add(g, &op, &x);
+}
+
+/* ---- ReLU ---- */
+
+/* A NaN passes through: it must reach the loss and be reported there. */
+CA_CLONES static void relu_forward(const struct ca_op *op, const struct ca_ctx *c)
+{
+    for (size_t r = 0; r < c->rows; r++) {
+        const ca_real *restrict x = c->in[0].p + r * c->in[0].ld;
+        ca_real *restrict y = c->out.p + r * c->out.ld;
+        for (size_t i = 0; i < op->out_width; i++)
+            y[i] = x[i] < 0 ? 0 : x[i];
+    }
+}
+
+CA_CLONES static void relu_backward(const struct ca_op *op, const struct ca_ctx *c)
+{
+    for (size_t r = 0; r < c->rows; r++) {
+        const ca_real *restrict y = c->out.p + r * c->out.ld, *restrict dy = c->dout.p + r * c->dout.ld;
+        ca_real *restrict dx = c->din[0].p + r * c->din[0].ld;
+        for (size_t i = 0; i < op->out_width; i++)
+            dx[i] += y[i] > 0 ? dy[i] : 0;
+    }
+}
+
+static const struct ca_op_type relu = {"relu", relu_forward, relu_backward, NULL};
+
+ca_val ca_op_relu(struct ca_graph *g, ca_val x)
+{
+    struct ca_op op = {.type = &relu, .n_in = 1, .out_width = ca_graph_width(g, x)};
+
+    return ca_graph_add(g, &op, &x);
+}
+
+/* ---- the CA dense block ---- */
+
+ca_val ca_op_mlp_block(struct ca_graph *g, ca_val x, const char *name, const size_t *hidden, size_t n_hidden)
+{
+    char part[NAME_SIZE];
+
+    for (size_t i = 0; i < n_hidden; i++) {
+        (void)snprintf(part, sizeof part, "%s.%zu", name, 3 * i);
+        x = ca_op_linear(g, x, part, hidden[i], 1);
+        (void)snprintf(part, sizeof part, "%s.%zu", name, 3 * i + 1);
+        x = ca_op_relu(g, ca_op_layer_norm(g, x, part));
+    }
+    (void)snprintf(part, sizeof part, "%s.%zu", name, 3 * n_hidden);
+    return ca_op_linear(g, x, part, 1, 1);
+}
