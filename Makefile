@@ -41,7 +41,7 @@ LDLIBS_ALL := $(if $(BLAS_DIR),-L$(BLAS_DIR) -Wl$(comma)-rpath$(comma)$(BLAS_DIR
 
 LIB_SRC := $(sort $(wildcard lib/*/*.c lib/*/*/*.c))
 LIB_HDR := $(sort $(wildcard lib/*/*.h lib/*/*/*.h))
-LIB_OBJ := $(LIB_SRC:%.c=$(BUILD)/obj/%.o)
+LIB_OBJ := $(LIB_SRC:%.c=$(BUILD)/obj/%.o) $(BUILD)/obj/gen/presets.o
 TOOLS := $(patsubst bin/%.c,%,$(sort $(wildcard bin/ca-*.c)))
 TOOL_BIN := $(TOOLS:%=$(BIN)/%)
 LIB := $(BUILD)/libcrossadapt.a
@@ -67,6 +67,14 @@ blas:
 all: $(LIB) $(TOOL_BIN) $(MAN) ## build the library, the tools and their manual
 
 $(BUILD)/obj/%.o: %.c $(BUILD)/flags | $(if $(BLAS_DIR),,blas)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(CPPFLAGS_ALL) $(CFLAGS_ALL) -MMD -MP -c $< -o $@
+# schema presets are part of the library, so that an installed tool needs no path
+SCHEMAS := $(sort $(wildcard data/schemas/*.schema))
+$(BUILD)/gen/presets.c: data/schemas/embed.awk $(SCHEMAS)
+	@mkdir -p $(@D)
+	$(Q)awk -f $^ > $@.tmp; mv $@.tmp $@
+$(BUILD)/obj/gen/presets.o: $(BUILD)/gen/presets.c $(BUILD)/flags
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(CPPFLAGS_ALL) $(CFLAGS_ALL) -MMD -MP -c $< -o $@
 PAGE_OBJ := $(BUILD)/obj/lib/cli/page.o $(BUILD)/double/lib/cli/page.o
@@ -114,7 +122,7 @@ deps-test: ## the same and what the tests need
 # C tests: one program each, TAP on stdout. grad_*.c run against the library built in double.
 UNIT := $(patsubst test/unit/%.c,$(BUILD)/unit/%,$(sort $(wildcard test/unit/test_*.c)))
 GRAD := $(patsubst test/unit/%.c,$(BUILD)/unit/%,$(sort $(wildcard test/unit/grad_*.c)))
-DOUBLE_OBJ := $(LIB_SRC:%.c=$(BUILD)/double/%.o)
+DOUBLE_OBJ := $(LIB_SRC:%.c=$(BUILD)/double/%.o) $(BUILD)/obj/gen/presets.o
 $(BUILD)/double/%.o: %.c $(BUILD)/flags | $(if $(BLAS_DIR),,blas)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(CPPFLAGS_ALL) -DCA_DOUBLE $(CFLAGS_ALL) -MMD -MP -c $< -o $@

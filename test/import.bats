@@ -1,0 +1,219 @@
+# ca-import: text to records, vocabularies, malformed rows.
+load setup
+
+setup_suite_data() {
+  cat > toy.schema << 'S'
+format = csv
+min-count = 1
+click  label
+price  numeric      missing=0 transform=log2
+shop   categorical
+tags   list
+S
+  cat > toy.csv << 'S'
+click,price,shop,tags
+1,8,a,x|y
+0,,b,
+0,2,a,y
+1,-4,"c, ""the"" shop",z|x|x
+S
+}
+
+# import ARGUMENT...: quietly, under the schema of this suite
+import() { ca-import -q --schema ./toy.schema "$@"; }
+
+@test "help and version on stdout, unknown option and missing schema are usage errors" {
+  run -0 --separate-stderr ca-import --help
+  [[ $output == *--vocab-scope* && -z $stderr ]]
+  run -0 --separate-stderr ca-import --version
+  [[ $output == ca-import* && -z $stderr ]]
+  run -2 --separate-stderr ca-import --no-such-option
+  [[ -z $output && $stderr == *no-such-option* ]]
+  run -2 ca-import toy.csv
+  run -2 import --vocab v --min-count 3 toy.csv
+  run -2 import --vocab-rows 3 --ratios 1:1:1:1 toy.csv
+  run -2 import --reject r toy.csv
+  run -2 import --ratios 1:1 toy.csv
+  run -2 import --with 'price nonsense' toy.csv
+}
+
+@test "vocabulary: order of first appearance, counts, escapes" {
+  import --vocab-scope all --vocab-out v toy.csv -o toy.car
+  diff v - << 'S'
+#ca-vocabulary 1
+column	index	count	value
+shop	0	0	
+shop	1	2	a
+shop	2	1	b
+shop	3	1	c, "the" shop
+tags	0	0	
+tags	1	3	x
+tags	2	2	y
+tags	3	1	z
+S
+}
+
+@test "scope: past counts the rows before the online part, all counts all, --vocab-rows the first N" {
+  printf 'click,shop\n' > n.csv
+  printf '0,%s\n' a b a b c d c d e f >> n.csv
+  printf 'click label\nshop categorical min-count=2\n' > n.schema
+  ca-import -q -s ./n.schema --vocab-out past n.csv -o past.car
+  [ "$(cut -f4 past | tail -n +3 | tr '\n' ' ')" = ' a b c d ' ]
+  ca-import -q -s ./n.schema --ratios 1:1:1:7 --vocab-out past n.csv -o past.car
+  [ "$(tail -n 1 past)" = "$(printf 'shop\t0\t2\t')" ]
+  ca-import -q -s ./n.schema --vocab-rows 4 --vocab-out rows n.csv -o rows.car
+  [ "$(cut -f4 rows | tail -n +3 | tr '\n' ' ')" = ' a b ' ]
+  printf '0,e\n' >> n.csv
+  ca-import -q -s ./n.schema --vocab-scope all --vocab-out all n.csv -o all.car
+  [ "$(cut -f4 all | tail -n +3 | tr '\n' ' ')" = ' a b c d e ' ]
+  [ "$(sed -n 3p all)" = "$(printf 'shop\t0\t1\t')" ]
+  run -0 ca-import -q -s ./n.schema --vocab-scope all --with 'shop categorical' --min-count 3 --vocab-out all n.csv -o all.car
+  [ "$(wc -l < all)" = 3 ]
+}
+
+@test "pipe, file and gzip give the same bytes; so do threads; blocks change no content" {
+  gzip -c toy.csv > toy.csv.gz
+  import --no-provenance toy.csv -o file.car
+  import --no-provenance toy.csv.gz -o gz.car
+  cat toy.csv | import --no-provenance > pipe.car
+  cat toy.csv.gz | import --no-provenance - > gzpipe.car
+  import --no-provenance --threads 4 toy.csv -o four.car
+  import --no-provenance --threads 1 toy.csv -o one.car
+  for f in gz pipe gzpipe four one; do cmp file.car $f.car; done
+  import --no-provenance <(cat toy.csv) -o fifo.car
+  cmp file.car fifo.car
+}
+
+@test "several files in a row, each with its header; CR LF; no final line end; a byte order mark" {
+  import --no-provenance --vocab-out v1 toy.csv toy.csv -o two.car
+  head -n 3 toy.csv | sed 's/$/\r/' > part1.csv
+  { printf '\xef\xbb\xbf'; head -n 1 toy.csv; tail -n +4 toy.csv; tail -n +2 toy.csv; } | head -c -1 > 'part 2.csv'
+  import --no-provenance --vocab-out v2 part1.csv 'part 2.csv' -o parts.car
+  cmp v1 v2
+}
+
+@test "a header may order the columns otherwise, and must have them all" {
+  printf 'shop,tags,click,price\nb,x,0,1\n' > other.csv
+  import other.csv -o other.car
+  printf 'shop,tags,click\nb,x,0\n' > other.csv
+  run -3 --separate-stderr import other.csv -o other.car
+  [[ $stderr == *"'price'"*"'other.csv:1'"* ]]
+  printf 'shop,tags,click,price,more\nb,x,0,1,7\n' > other.csv
+  run -3 --separate-stderr import other.csv -o other.car
+  [[ $stderr == *"'more'"* ]]
+  import --with 'undeclared = drop' other.csv -o other.car
+}
+
+@test "the first malformed row stops the run, with file and line; nothing is left behind" {
+  while IFS='|' read -r row fault; do
+    { cat toy.csv; printf '%b\n' "$row"; echo '0,1,a,x'; } > bad.csv
+    run -3 --separate-stderr import bad.csv -o bad.car
+    [[ $stderr == *"$fault"*"'bad.csv:6'"* ]] || { echo "$row: $stderr"; return 1; }
+    [ ! -e bad.car ]
+  done << 'S'
+1,2,a|3 fields, expected 4
+1,2,a,x,y|5 fields, expected 4
+2,2,a,x|label outside 0 to 1 '2' in column 'click'
+,2,a,x|missing value in column 'click'
+1,two,a,x|bad number 'two' in column 'price'
+1,0x10,a,x|bad number
+1,nan,a,x|bad number
+1,-1e39,a,x|number out of range
+1,2,a"b,x|a quote inside an unquoted field
+1,2,"a"b,x|text behind a closing quote
+1,2,"a,x|a quote is never closed
+1,2,a\0000b,x|a NUL byte
+S
+}
+
+@test "--skip-bad leaves out up to N rows, --reject keeps them as they stood" {
+  { cat toy.csv; printf '1,2\r\n'; echo '0,1,a,x'; echo '1,"x"y,"z'; } > bad.csv
+  run -3 import --skip-bad 1 --reject r bad.csv -o bad.car
+  [ ! -e bad.car ] && [ ! -e r ]
+  run -0 --separate-stderr ca-import -s ./toy.schema --skip-bad 2 --reject r bad.csv -o bad.car
+  [[ $stderr == *"2 malformed rows left out"* && $stderr == *"5 records"* ]]
+  cmp r <(printf '1,2\r\n1,"x"y,"z\n')
+  { cat toy.csv; echo '0,1,a,x'; } > good.csv
+  import --vocab-out vg good.csv -o good.car
+  import --skip-bad 2 --vocab-out vb bad.csv -o bad.car
+  cmp vg vb
+}
+
+@test "rows without a label are malformed, or dropped when asked" {
+  { cat toy.csv; echo ',1,a,x'; } > bad.csv
+  run -3 import bad.csv -o bad.car
+  run -0 --separate-stderr ca-import -s ./toy.schema --drop-unlabelled bad.csv -o bad.car
+  [[ $stderr == *"1 rows without a label"* && $stderr == *"4 records"* ]]
+}
+
+@test "--vocab streams with a vocabulary that stands" {
+  import --vocab-scope all --no-provenance --vocab-out v toy.csv -o made.car
+  import --vocab v --no-provenance --vocab-out w toy.csv -o used.car
+  cmp v w
+  cmp made.car used.car
+  sed 's/^tags/tigs/' v > other
+  run -3 --separate-stderr import --vocab other toy.csv -o x.car
+  [[ $stderr == *"no column 'tags'"* ]]
+  for edit in '1s/1/2/' '1s/vocab/volcab/' '$d' '4s/1/2/' '5s/b$/a/' '4s/a/\\q/'; do
+    sed "$edit" v > other
+    [ "$edit" = '$d' ] && head -c -1 v > other
+    run -3 import --vocab other toy.csv -o x.car
+  done
+  run -4 import --vocab nosuch toy.csv -o x.car
+}
+
+@test "empty input and broken gzip are errors" {
+  run -3 --separate-stderr import /dev/null -o x.car
+  [[ $stderr == *"no rows"* ]]
+  head -n 1 toy.csv > head.csv
+  run -3 import head.csv -o x.car
+  gzip -c toy.csv > toy.csv.gz
+  head -c -5 toy.csv.gz > short.gz
+  run -3 --separate-stderr import short.gz -o x.car
+  [[ $stderr == *"ends early"*short.gz* ]]
+  { cat toy.csv.gz; echo more; } > long.gz
+  run -3 import long.gz -o x.car
+  cat toy.csv.gz toy.csv.gz > twice.gz
+  run -3 --separate-stderr import twice.gz -o x.car
+  [[ $stderr == *"'twice.gz:6'"* ]]
+}
+
+@test "outputs that cannot be written" {
+  run -4 bash -c 'ca-import -q --schema ./toy.schema toy.csv > /dev/full'
+  run -4 import toy.csv -o nosuch/x.car
+  run -4 import toy.csv -o x.car --vocab-out nosuch/v
+  [ ! -e x.car ]
+  run -4 import nosuch.csv -o x.car
+  run -4 ca-import -s ./nosuch.schema toy.csv -o x.car
+}
+
+@test "a reader that leaves ends the run as SIGPIPE does" {
+  seq 200000 | sed 's/.*/1,&,a&,x/' | cat <(head -n 1 toy.csv) - > long.csv
+  run bash -c 'ca-import -q --schema ./toy.schema long.csv | head -c 1 > /dev/null; echo "${PIPESTATUS[0]}"'
+  [ "$output" = 141 ]
+}
+
+@test "names with a space and names that begin with a dash" {
+  cp toy.csv ' a b.csv'
+  cp toy.csv ./-c.csv
+  import -o -o.car ' a b.csv' -- -c.csv
+  [ -s ./-o.car ]
+}
+
+@test "schema files: what is wrong is said with the line" {
+  check() { # LINES FAULT
+    printf '%b' "$1" > s.schema
+    run -3 --separate-stderr ca-import -s ./s.schema toy.csv -o x.car
+    [[ $stderr == *"$2"* ]] || { echo "$1: $stderr"; return 1; }
+  }
+  check 'click label\nclick numeric\n' "column is there twice: 'click'"
+  check 'click label\nprice number\n' "'./s.schema:2'"
+  check 'click label\nother label\n' 'more than one label'
+  check 'price numeric\n' 'no label'
+  check 'click label\nprice numeric min-count=3\n' "bad column option"
+  check 'click label\nC{3..1} numeric\n' 'bad range'
+  check 'colour = red\n' "unknown setting 'colour'"
+  check 'min-count = 0\n' "bad value of 'min-count'"
+  check 'click label\n"a numeric\n' 'a quote is never closed'
+  check 'header = no\nclick label\nprice numeric from=nosuch\n' "'nosuch'"
+}
