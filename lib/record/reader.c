@@ -345,7 +345,7 @@ static int read_head(struct ca_reader *r, struct ca_err *err)
     if (got < 64 && !memcmp(p, CA_WIRE_MAGIC, got < 8 ? (size_t)got : 8))
         return truncated(r, err);
     if (got < 64)
-        return CA_WIRE_FAULT(err, CA_EMAGIC, name, 0, "not a record stream");
+        return ca_wire_alien(name, err);
     if ((rc = ca_wire_header_load(p, &size, &hash, name, err)))
         return rc;
     padded = ca_wire_pad(size);

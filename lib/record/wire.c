@@ -39,17 +39,21 @@ void ca_wire_header_store(uint8_t out[64], uint64_t json_size, uint64_t json_has
     seal(out);
 }
 
+int ca_wire_alien(const char *file, struct ca_err *err)
+{
+    (void)CA_WIRE_FAULT(err, CA_EMAGIC, file, 0, "not a record stream");
+    (void)ca_err_hint(err, "text becomes records with ca-import");
+    return CA_EMAGIC;
+}
+
 int ca_wire_header_load(const uint8_t in[64], uint64_t *json_size, uint64_t *json_hash, const char *file,
                         struct ca_err *err)
 {
     unsigned major = in[8] | (unsigned)in[9] << 8, minor = in[10] | (unsigned)in[11] << 8;
     float probe;
 
-    if (memcmp(in, CA_WIRE_MAGIC, 8)) {
-        (void)CA_WIRE_FAULT(err, CA_EMAGIC, file, 0, "not a record stream");
-        (void)ca_err_hint(err, "text becomes records with ca-import");
-        return CA_EMAGIC;
-    }
+    if (memcmp(in, CA_WIRE_MAGIC, 8))
+        return ca_wire_alien(file, err);
     /* before the checksum: another major version may keep it elsewhere */
     if (major != CA_WIRE_MAJOR)
         return CA_WIRE_FAULT(err, CA_EVERSION, file, 8, "record stream of version %u.%u, this build reads version %d",

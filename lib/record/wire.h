@@ -120,6 +120,9 @@ void ca_wire_header_store(uint8_t out[64], uint64_t json_size, uint64_t json_has
 int ca_wire_header_load(const uint8_t in[64], uint64_t *json_size, uint64_t *json_hash, const char *file,
                         struct ca_err *err) CA_CHECK_ME;
 
+/* CA_EMAGIC: this is something else than a record stream. */
+int ca_wire_alien(const char *file, struct ca_err *err) CA_CHECK_ME;
+
 /* A frame header; loading checks its hash and bounds its sizes (by type). at is its offset, for messages. */
 void ca_wire_frame_store(uint8_t out[64], const struct ca_frame *f);
 int ca_wire_frame_load(const uint8_t in[64], struct ca_frame *f, const char *file, int64_t at, struct ca_err *err)
