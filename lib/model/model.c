@@ -193,6 +193,29 @@ int ca_model_input(struct ca_model *m, const char *kind, const char *digest, str
     return 0;
 }
 
+int ca_model_adopt(struct ca_model *m, const struct ca_head *head, struct ca_err *err)
+{
+    const struct ca_attachment *v = ca_head_attachment(head, CA_ATTACHMENT_VOCABULARY);
+    const struct ca_schema *s = &head->schema;
+
+    for (size_t i = 0; i < m->n_numeric + m->n_fields; i++) {
+        int numeric = i < m->n_numeric;
+        struct ca_feature *f = numeric ? &m->numeric[i] : &m->field[i - m->n_numeric];
+        int c = ca_schema_role(s, numeric ? CA_ROLE_NUMERIC : CA_ROLE_CATEGORICAL, numeric ? i : i - m->n_numeric);
+        char *name;
+        if (f->name[0])
+            continue;
+        if (c < 0)
+            return ca_err_set(err, CA_ESCHEMA, "the model has more features than the records");
+        name = ca_mem_strdup(s->col[c].name, err);
+        if (!name)
+            return CA_EMEMORY;
+        ca_mem_free(f->name);
+        f->name = name;
+    }
+    return m->vocabulary || !v ? 0 : ca_parts_vocabulary(m, v->data, v->size, err);
+}
+
 /* ---- tensors ---- */
 
 size_t ca_model_n_tensors(const struct ca_model *m)
@@ -235,6 +258,24 @@ ca_real *ca_model_tensor_row(struct ca_model *m, const struct ca_model_tensor *t
         return ca_net_table_row(m->net, t->index, row, kind);
     dense = ca_net_dense(m->net, kind);
     return dense ? dense + ca_graph_get_param(ca_net_graph(m->net), t->index)->at : NULL;
+}
+
+int ca_model_reset_optimizer(struct ca_model *m, struct ca_err *err)
+{
+    int rc = ca_net_settle(m->net, err);
+
+    if (rc || !ca_net_dense(m->net, CA_STATE_M))
+        return rc;
+    for (size_t i = 0; i < ca_model_n_tensors(m); i++) {
+        struct ca_model_tensor t = ca_model_get_tensor(m, i);
+        for (size_t r = 0; r < t.rows; r++) {
+            memset(ca_model_tensor_row(m, &t, r, CA_STATE_M), 0, t.row_len * sizeof(ca_real));
+            memset(ca_model_tensor_row(m, &t, r, CA_STATE_V), 0, t.row_len * sizeof(ca_real));
+        }
+    }
+    ca_net_set_steps(m->net, CA_STEP_DENSE, 0);
+    ca_net_set_steps(m->net, CA_STEP_TABLES, 0);
+    return 0;
 }
 
 int ca_model_digest(struct ca_model *m, char out[CA_DIGEST_HEX], struct ca_err *err)

@@ -9,6 +9,7 @@
 #include <jansson.h>
 
 #include "base/hash.h"
+#include "base/out.h"
 #include "cli/cli.h"
 #include "model/arch.h"
 #include "nn/net.h"
@@ -65,6 +66,21 @@ int ca_model_load(struct ca_model **m, const char *path, unsigned flags, struct 
  */
 int ca_model_save(struct ca_model *m, const char *path, unsigned flags, const struct ca_run *run, struct ca_err *err)
     CA_CHECK_ME;
+
+/*
+ * In two steps, for a tool that wants to know before hours of work that the
+ * output can be written: ca_model_output refuses terminals as ca_model_save
+ * does; ca_model_write closes out, whatever it returns.
+ */
+int ca_model_output(struct ca_out **out, const char *path, const struct ca_run *run, struct ca_err *err) CA_CHECK_ME;
+int ca_model_write(struct ca_model *m, struct ca_out *out, unsigned flags, const struct ca_run *run,
+                   struct ca_err *err) CA_CHECK_ME;
+
+/* Take names and vocabulary of a stream the model was bound to, where the model has none of its own. */
+int ca_model_adopt(struct ca_model *m, const struct ca_head *head, struct ca_err *err) CA_CHECK_ME;
+
+/* Moments to zero and step counters to 0, as in a fresh optimizer. */
+int ca_model_reset_optimizer(struct ca_model *m, struct ca_err *err) CA_CHECK_ME;
 
 /* Note for the provenance of what is saved next: this run read kind ("records", "model") of that content digest. */
 int ca_model_input(struct ca_model *m, const char *kind, const char *digest, struct ca_err *err) CA_CHECK_ME;

@@ -541,7 +541,7 @@ static int list_tensors(const struct saving *s, struct ca_st_tensor *out, struct
     return rc;
 }
 
-static int open_output(struct ca_out **out, const char *path, const struct ca_run *run, struct ca_err *err)
+int ca_model_output(struct ca_out **out, const char *path, const struct ca_run *run, struct ca_err *err)
 {
     int rc = ca_out_open(out, path, err);
 
@@ -553,7 +553,8 @@ static int open_output(struct ca_out **out, const char *path, const struct ca_ru
     return rc;
 }
 
-int ca_model_save(struct ca_model *m, const char *path, unsigned flags, const struct ca_run *run, struct ca_err *err)
+int ca_model_write(struct ca_model *m, struct ca_out *out, unsigned flags, const struct ca_run *run,
+                   struct ca_err *err)
 {
     int state = !(flags & CA_MODEL_WEIGHTS_ONLY) && ca_net_dense(m->net, CA_STATE_M) != NULL;
     struct saving s = {m, ca_model_n_tensors(m), state ? 3 : 1};
@@ -561,14 +562,15 @@ int ca_model_save(struct ca_model *m, const char *path, unsigned flags, const st
     struct ca_st_tensor *t = NULL;
     struct ca_arena names = {0};
     json_t *meta = NULL;
-    struct ca_out *out;
     int rc;
 
     if ((rc = ca_net_settle(m->net, err)))
-        return rc;
+        goto done;
     t = ca_mem_zalloc(n + 1, sizeof *t, err);
-    if (!t)
-        return CA_EMEMORY;
+    if (!t) {
+        rc = CA_EMEMORY;
+        goto done;
+    }
     if ((rc = list_tensors(&s, t, &names, err)) ||
         (rc = make_metadata(m, state ? flags : flags | CA_MODEL_WEIGHTS_ONLY, run, &meta, err)))
         goto done;
@@ -579,16 +581,21 @@ int ca_model_save(struct ca_model *m, const char *path, unsigned flags, const st
         t[n].dim[0] = m->vocabulary_size;
         n++;
     }
-    if ((rc = open_output(&out, path, run, err)))
-        goto done;
     rc = ca_st_write(out, t, n, meta, give, &s, err);
-    if (rc)
-        ca_out_abort(out);
-    else
-        rc = ca_out_close(out, err);
 done:
     json_decref(meta);
     ca_arena_fini(&names);
     ca_mem_free(t);
+    if (!rc)
+        return ca_out_close(out, err);
+    ca_out_abort(out);
     return rc;
+}
+
+int ca_model_save(struct ca_model *m, const char *path, unsigned flags, const struct ca_run *run, struct ca_err *err)
+{
+    struct ca_out *out;
+    int rc = ca_model_output(&out, path, run, err);
+
+    return rc ? rc : ca_model_write(m, out, flags, run, err);
 }

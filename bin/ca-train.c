@@ -1,0 +1,312 @@
+/* ca-train: learn a model from a record stream, alone or from a teacher. */
+#include <stdio.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "cli/progress.h"
+#include "model/train.h"
+#include "nn/blas.h"
+#include "transfer/distill.h"
+
+#include "base/banned.h"
+
+enum { FREEZE_NOTHING, FREEZE_EMBEDDINGS };
+enum { LOSS_BCE, LOSS_PUBLISHED, LOSS_PAPER, LOSS_HUBER };
+
+struct params {
+    const char *arch, *init, *teacher, *teacher_column, *valid, *log;
+    int freeze, loss, weights, reset, weights_only, list, dry_run;
+    uint64_t epochs, batch, valid_interval, log_interval;
+    struct ca_adam adam;
+    struct ca_distill distill;
+};
+
+#define AT(member) offsetof(struct params, member)
+
+static const struct ca_opt opts[] = {
+    {"arch", 'a', CA_OPT_STRING, AT(arch), "NAME:WIDTH:HIDDEN,...", NULL, 0, 0, 0,
+     "architecture, embedding width and hidden widths of a new model, for example fibinet:16:256,128,16"},
+    {"init", 'i', CA_OPT_FILE, AT(init), "MODEL", NULL, 0, 0, 0,
+     "go on from this model and its optimizer state; --arch is then not needed and must agree"},
+    {"freeze", 0, CA_OPT_CHOICE, AT(freeze), "nothing|embeddings", "nothing", 0, 0, 0,
+     "leave the embedding tables as they are and learn the rest"},
+    {"epochs", 'e', CA_OPT_COUNT, AT(epochs), "N", "1", 1, 1000000, 0,
+     "passes over the records; more than one needs a regular file"},
+    {"batch", 'b', CA_OPT_COUNT, AT(batch), "ROWS", "4096", 1, 1048576, 0, "rows of an optimizer step"},
+    {"loss", 'l', CA_OPT_CHOICE, AT(loss), "bce|published|paper|huber", NULL, 0, 0, 0,
+     "bce learns from labels alone; the others also from a teacher; default bce, published when a teacher is named"},
+    {"teacher", 't', CA_OPT_FILE, AT(teacher), "MODEL", NULL, 0, 0, 0, "ask this model for its logits as training goes"},
+    {"teacher-column", 0, CA_OPT_STRING, AT(teacher_column), "NAME", NULL, 0, 0, 0,
+     "take the teacher's logits from this column; default the first one of role teacher"},
+    {"alpha", 0, CA_OPT_REAL, AT(distill.alpha), "X", "0.7", 0, 1, 0,
+     "share of the teacher in the losses published and huber"},
+    {"temperature", 'T', CA_OPT_REAL, AT(distill.temperature), "X", "4", 1e-3, 1e6, 0,
+     "softening of both logits in the losses published and huber"},
+    {"lambda", 0, CA_OPT_REAL, AT(distill.lambda), "X", "1", 0, 1e6, 0, "weight of the teacher in the loss paper"},
+    {"weights", 'w', CA_OPT_FLAG, AT(weights), "", NULL, 0, 0, 0, "multiply each row's loss by the weight column"},
+    {"lr-table", 0, CA_OPT_REAL, AT(adam.lr_table), "X", "0.1", 0, 100, 0, "learning rate of the embedding tables"},
+    {"lr-dense", 0, CA_OPT_REAL, AT(adam.lr_dense), "X", "0.001", 0, 100, 0, "learning rate of everything else"},
+    {"beta1", 0, CA_OPT_REAL, AT(adam.beta1), "X", "0.9", 0, 0.999999, 0, "decay of Adam's first moment"},
+    {"beta2", 0, CA_OPT_REAL, AT(adam.beta2), "X", "0.999", 0, 0.999999999, 0, "decay of Adam's second moment"},
+    {"eps", 0, CA_OPT_REAL, AT(adam.eps), "X", "1e-8", 1e-30, 1, 0, "what Adam adds to the root of the second moment"},
+    {"reset-optimizer", 0, CA_OPT_FLAG, AT(reset), "", NULL, 0, 0, 0, "start with a fresh optimizer after --init"},
+    {"valid", 0, CA_OPT_FILE, AT(valid), "FILE", NULL, 0, 0, 0, "evaluate on these records after each epoch"},
+    {"valid-interval", 0, CA_OPT_COUNT, AT(valid_interval), "STEPS", "0", 0, 1000000000, CA_OPT_NEUTRAL,
+     "evaluate every so many steps as well; 0 does not"},
+    {"log", 0, CA_OPT_FILE, AT(log), "FILE", NULL, 0, 0, 0, "write loss and time of the steps as TSV"},
+    {"log-interval", 0, CA_OPT_COUNT, AT(log_interval), "STEPS", "100", 1, 1000000000, CA_OPT_NEUTRAL,
+     "steps a line of the log"},
+    {"weights-only", 0, CA_OPT_FLAG, AT(weights_only), "", NULL, 0, 0, 0,
+     "leave optimizer state and vocabulary out of the model file"},
+    {"list-archs", 0, CA_OPT_FLAG, AT(list), "", NULL, 0, 0, CA_OPT_NEUTRAL, "list the architectures and stop"},
+    {"dry-run", 'n', CA_OPT_FLAG, AT(dry_run), "", NULL, 0, 0, CA_OPT_NEUTRAL,
+     "print plan, sizes and memory and stop; of the records only the header is read"},
+};
+
+static const struct ca_example examples[] = {
+    {"ca-train --arch mlp:8:64,32,4 -o teacher.model hist.car", "train a model from scratch"},
+    {"ca-sample --ratio 0.1 train.car | ca-train --init student.model --freeze embeddings -o phase1.model",
+     "learn only the dense part from a sample"},
+    {"ca-train --init phase1.model --teacher teacher.model -o student.model sample.car",
+     "go on, distilling from a teacher"},
+    {NULL, NULL},
+};
+
+/* What one run holds; all of it may be absent. */
+struct work {
+    struct ca_pool *pool;
+    struct ca_reader *reader;
+    struct ca_model *model, *teacher;
+    struct ca_out *out, *log;
+    struct ca_loss loss;
+};
+
+static int usage(struct ca_err *err, const char *what)
+{
+    return ca_err_set(err, CA_EUSAGE, "%s", what);
+}
+
+/* Combinations that would be obeyed in part only. */
+static int check_options(const struct ca_run *run, struct params *p, struct ca_err *err)
+{
+    int mixed;
+
+    if (!p->arch && !p->init)
+        return usage(err, "missing option --arch or --init");
+    if (p->reset && !p->init)
+        return usage(err, "--reset-optimizer needs --init");
+    if (p->teacher && p->teacher_column)
+        return usage(err, "--teacher and --teacher-column exclude each other");
+    if (!ca_cli_given(run, "loss"))
+        p->loss = p->teacher || p->teacher_column ? LOSS_PUBLISHED : LOSS_BCE;
+    mixed = p->loss == LOSS_PUBLISHED || p->loss == LOSS_HUBER;
+    if (p->loss == LOSS_BCE && (p->teacher || p->teacher_column))
+        return usage(err, "--loss bce takes no teacher");
+    if (!mixed && (ca_cli_given(run, "alpha") || ca_cli_given(run, "temperature")))
+        return usage(err, "--alpha and --temperature belong to the losses published and huber");
+    if (p->loss != LOSS_PAPER && ca_cli_given(run, "lambda"))
+        return usage(err, "--lambda belongs to the loss paper");
+    if (!p->valid && p->valid_interval)
+        return usage(err, "--valid-interval needs --valid");
+    if (p->valid && !strcmp(p->valid, "-"))
+        return usage(err, "--valid is read more than once and cannot be standard input");
+    if (p->init && !strcmp(p->init, "-") && (!run->n_operands || !strcmp(run->operands[0], "-")))
+        return usage(err, "standard input cannot be both the model and the records");
+    return 0;
+}
+
+static int list_archs(void)
+{
+    (void)puts("name\tsummary\tsource");
+    for (size_t i = 0; ca_archs[i]; i++)
+        (void)printf("%s\t%s\t%s\n", ca_archs[i]->name, ca_archs[i]->summary, ca_archs[i]->source);
+    return 0;
+}
+
+static int load_init(const struct params *p, const struct ca_run *run, struct work *w, struct ca_err *err)
+{
+    char digest[CA_DIGEST_HEX];
+    struct ca_arch_spec spec;
+    int rc;
+
+    if (p->arch && (rc = ca_arch_parse(p->arch, &spec, err)))
+        return rc;
+    rc = ca_model_load(&w->model, p->init, run->common.force ? CA_MODEL_FORCE : 0, w->pool, err);
+    if (rc)
+        return rc;
+    if (p->arch && !ca_arch_equal(&spec, &w->model->spec)) {
+        struct ca_buf text = {0};
+        ca_arch_text(&w->model->spec, &text);
+        rc = ca_err_set(err, CA_EUSAGE, "--arch %.100s is not the architecture of --init: %.300s", p->arch,
+                        text.data ? text.data : "");
+        ca_buf_fini(&text);
+        return rc;
+    }
+    if (p->reset && (rc = ca_model_reset_optimizer(w->model, err)))
+        return rc;
+    if ((rc = ca_model_digest(w->model, digest, err)))
+        return rc;
+    return ca_model_input(w->model, "model", digest, err);
+}
+
+static int make_model(const struct params *p, const struct ca_run *run, struct work *w, struct ca_err *err)
+{
+    const struct ca_head *head = ca_reader_head(w->reader);
+    struct ca_binding bind;
+    struct ca_arch_spec spec;
+    int rc;
+
+    if (!p->init) {
+        if ((rc = ca_arch_parse(p->arch, &spec, err)))
+            return rc;
+        return ca_model_new(&w->model, &spec, head, run->common.seed, w->pool, err);
+    }
+    if ((rc = load_init(p, run, w, err)))
+        return rc;
+    rc = ca_model_bind(w->model, head, &bind, err);
+    if (rc) {
+        (void)ca_err_at(err, ca_reader_name(w->reader), -1, -1);
+        return rc;
+    }
+    ca_binding_fini(&bind);
+    return ca_model_adopt(w->model, head, err);
+}
+
+static int load_teacher(const struct params *p, struct work *w, struct ca_err *err)
+{
+    char digest[CA_DIGEST_HEX];
+    int rc;
+
+    if (!p->teacher)
+        return 0;
+    rc = ca_model_load(&w->teacher, p->teacher, CA_NET_INFERENCE, w->pool, err);
+    if (!rc)
+        rc = ca_model_digest(w->teacher, digest, err);
+    return rc ? rc : ca_model_input(w->model, "teacher", digest, err);
+}
+
+static int print_plan(const struct params *p, const struct work *w)
+{
+    const struct ca_graph *g = ca_net_graph(w->model->net);
+    size_t dense = ca_graph_dense_count(g), table = 0;
+    struct ca_buf arch = {0};
+
+    for (size_t i = 0; i < ca_graph_n_tables(g); i++)
+        table += ca_graph_get_table(g, i)->rows * ca_graph_get_table(g, i)->width;
+    ca_arch_text(&w->model->spec, &arch);
+    (void)printf("key\tvalue\narchitecture\t%s\nnumeric\t%zu\nfields\t%zu\n", arch.data ? arch.data : "",
+                 w->model->n_numeric, w->model->n_fields);
+    (void)printf("dense_parameters\t%zu\ntable_parameters\t%zu\nmodel_bytes\t%zu\n", dense, table,
+                 (dense + table) * sizeof(float));
+    (void)printf("optimizer_bytes\t%zu\ngradient_bytes\t%zu\nflops_per_row\t%llu\n", 2 * (dense + table) * sizeof(float),
+                 dense * ca_graph_lanes(g) * sizeof(float), (unsigned long long)ca_net_flops_per_row(w->model->net));
+    (void)printf("batch\t%llu\nepochs\t%llu\nloss\t%s\n", (unsigned long long)p->batch, (unsigned long long)p->epochs,
+                 w->loss.name);
+    ca_buf_fini(&arch);
+    return 0;
+}
+
+static int train(const struct params *p, struct ca_run *run, struct work *w, struct ca_err *err)
+{
+    struct ca_progress progress;
+    struct ca_train_result res = {0};
+    const struct ca_train_opts o = {
+        .batch = (size_t)p->batch,
+        .epochs = p->epochs,
+        .step = p->freeze == FREEZE_EMBEDDINGS ? CA_STEP_DENSE : CA_STEP_ALL,
+        .loss = &w->loss,
+        .teacher_column = p->teacher_column,
+        .teacher = w->teacher,
+        .weights = p->weights,
+        .valid = p->valid,
+        .valid_interval = p->valid_interval,
+        .log = w->log,
+        .log_interval = p->log_interval,
+        .progress = &progress,
+    };
+    const struct ca_tail *tail = ca_reader_tail(w->reader);
+    char valid[64] = "";
+    int rc;
+
+    ca_net_set_adam(w->model->net, &p->adam);
+    ca_progress_start(&progress, run, "rows", tail ? tail->rows * (int64_t)p->epochs : 0);
+    rc = ca_train(w->model, w->reader, &o, &res, err);
+    ca_progress_end(&progress);
+    if (rc)
+        return rc;
+    if (!res.rows)
+        ca_log(CA_LOG_WARN, "no records: nothing was learned");
+    if (res.evaluated)
+        (void)snprintf(valid, sizeof valid, ", valid auc %.6f logloss %.6f", res.valid.auc, res.valid.logloss);
+    run->records = res.rows;
+    (void)snprintf(run->result, sizeof run->result, "%llu steps, loss %.6f, %.2f s training%s",
+                   (unsigned long long)res.steps, res.loss, res.train_s, valid);
+    rc = ca_model_write(w->model, w->out, p->weights_only ? CA_MODEL_WEIGHTS_ONLY : 0, run, err);
+    w->out = NULL;
+    return rc;
+}
+
+static int open_all(const struct params *p, struct ca_run *run, struct work *w, struct ca_err *err)
+{
+    int rc;
+
+    w->loss = p->loss == LOSS_BCE ? ca_loss_bce : ca_distill_loss(&p->distill);
+    w->pool = ca_pool_new((unsigned)run->common.threads, err);
+    if (!w->pool)
+        return err->code;
+    if ((rc = ca_reader_open(&w->reader, run->n_operands ? run->operands[0] : "-", run->common.force, err)))
+        return rc;
+    if (!p->dry_run && (rc = ca_model_output(&w->out, run->common.output, run, err)))
+        return rc;
+    if (!p->dry_run && p->log && (rc = ca_out_open(&w->log, p->log, err)))
+        return rc;
+    if ((rc = make_model(p, run, w, err)))
+        return rc;
+    return load_teacher(p, w, err);
+}
+
+static int run_train(struct ca_run *run, struct ca_err *err)
+{
+    struct params *p = run->params;
+    struct work w = {0};
+    int rc;
+
+    if (p->list)
+        return list_archs();
+    if ((rc = check_options(run, p, err)))
+        return rc;
+    p->distill.form = p->loss == LOSS_PAPER ? CA_DISTILL_PAPER
+                      : p->loss == LOSS_HUBER ? CA_DISTILL_HUBER : CA_DISTILL_PUBLISHED;
+    rc = open_all(p, run, &w, err);
+    if (!rc)
+        rc = p->dry_run ? print_plan(p, &w) : train(p, run, &w, err);
+    /* the log of a run that failed tells where */
+    if (w.log) {
+        int logged = ca_out_close(w.log, rc ? NULL : err);
+        rc = rc ? rc : logged;
+    }
+    ca_out_abort(w.out);
+    ca_model_free(w.teacher);
+    ca_model_free(w.model);
+    ca_reader_close(w.reader);
+    ca_pool_free(w.pool);
+    return rc;
+}
+
+static const struct ca_tool tool = {
+    .name = "ca-train",
+    .summary = "learn a model from a record stream, alone or from a teacher",
+    .operands = "[FILE]",
+    .examples = examples,
+    .opts = opts,
+    .n_opts = sizeof opts / sizeof *opts,
+    .params_size = sizeof(struct params),
+    .max_operands = 1,
+    .engine = ca_blas_engine,
+    .run = run_train,
+};
+
+int main(int argc, char **argv)
+{
+    return ca_cli_main(&tool, argc, argv);
+}

@@ -1,0 +1,265 @@
+#include "model/train.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/mem.h"
+#include "model/score.h"
+
+#include "base/banned.h"
+
+struct training {
+    struct ca_model *m;
+    struct ca_reader *r;
+    const struct ca_train_opts *o;
+    struct ca_train_result *res;
+    struct ca_binding bind, teacher_bind;
+    struct ca_rows *rows;
+    float *teacher_logit;       /* o->batch of them, when a teacher is asked */
+    int label, teacher, weight; /* columns, -1 for none */
+    double started_s;           /* of the stretch of training that is running */
+    double since_sum;           /* losses since the last log line */
+    int64_t since_rows;
+    double epoch_sum;
+    int64_t epoch_rows;
+};
+
+static int missing(const struct ca_reader *r, const char *what, const char *cure, struct ca_err *err)
+{
+    (void)ca_err_set(err, CA_ESCHEMA, "records have no %s", what);
+    (void)ca_err_at(err, ca_reader_name(r), -1, -1);
+    if (cure)
+        (void)ca_err_hint(err, "%s", cure);
+    return CA_ESCHEMA;
+}
+
+static int find_teacher_column(struct training *t, struct ca_err *err)
+{
+    const struct ca_schema *s = &ca_reader_head(t->r)->schema;
+    const char *name = t->o->teacher_column;
+
+    t->teacher = -1;
+    if (!t->o->loss->needs_teacher || t->o->teacher)
+        return 0;
+    t->teacher = name ? ca_schema_find(s, name) : ca_schema_role(s, CA_ROLE_TEACHER, 0);
+    if (t->teacher < 0)
+        return missing(t->r, name ? "such teacher column" : "teacher column",
+                       "add one with 'ca-predict --model TEACHER --column NAME', or name a teacher", err);
+    if (s->col[t->teacher].role != CA_ROLE_TEACHER) {
+        (void)ca_err_set(err, CA_ESCHEMA, "column '%.100s' holds no teacher's logits but has the role %s",
+                         s->col[t->teacher].name, ca_role_name(s->col[t->teacher].role));
+        (void)ca_err_at(err, ca_reader_name(t->r), -1, -1);
+        return CA_ESCHEMA;
+    }
+    return 0;
+}
+
+static int open_training(struct training *t, struct ca_err *err)
+{
+    const struct ca_head *head = ca_reader_head(t->r);
+    int rc;
+
+    t->label = ca_schema_role(&head->schema, CA_ROLE_LABEL, 0);
+    t->weight = t->o->weights ? ca_schema_role(&head->schema, CA_ROLE_WEIGHT, 0) : -1;
+    if (t->label < 0)
+        return missing(t->r, "label", NULL, err);
+    if (t->o->weights && t->weight < 0)
+        return missing(t->r, "weight column", "train without --weights, or sample with weights", err);
+    if ((rc = find_teacher_column(t, err)))
+        return rc;
+    rc = ca_model_bind(t->m, head, &t->bind, err);
+    if (!rc && t->o->teacher)
+        rc = ca_model_bind(t->o->teacher, head, &t->teacher_bind, err);
+    if (rc) {
+        (void)ca_err_at(err, ca_reader_name(t->r), -1, -1);
+        return rc;
+    }
+    if (t->o->epochs > 1 && (rc = ca_reader_index(t->r, err)))
+        return rc;
+    t->rows = ca_rows_new(&head->schema, err);
+    t->teacher_logit = ca_mem_alloc(t->o->teacher ? t->o->batch : 0, sizeof *t->teacher_logit, err);
+    return t->rows && t->teacher_logit ? 0 : CA_EMEMORY;
+}
+
+static void close_training(struct training *t)
+{
+    ca_binding_fini(&t->bind);
+    ca_binding_fini(&t->teacher_bind);
+    ca_rows_free(t->rows);
+    ca_mem_free(t->teacher_logit);
+}
+
+static int put(struct ca_out *out, struct ca_err *err, const char *text)
+{
+    return ca_out_write(out, text, strlen(text), err);
+}
+
+static int log_names(const struct training *t, struct ca_err *err)
+{
+    if (!t->o->log)
+        return 0;
+    return put(t->o->log, err,
+               t->o->valid ? "step\trows\tloss\ttrain_s\tauc\tlogloss\n" : "step\trows\tloss\ttrain_s\n");
+}
+
+/* One line: the mean loss since the last, and the evaluation where there was one. */
+static int log_line(struct training *t, const struct ca_measures *valid, struct ca_err *err)
+{
+    char line[200];
+    double mean = t->since_rows ? t->since_sum / (double)t->since_rows : NAN;
+    int used;
+
+    t->since_sum = 0;
+    t->since_rows = 0;
+    if (!t->o->log)
+        return 0;
+    used = snprintf(line, sizeof line, "%llu\t%lld\t%.17g\t%.6f", (unsigned long long)t->res->steps,
+                    (long long)t->res->rows, mean, t->res->train_s + ca_clock_wall_s() - t->started_s);
+    if (t->o->valid && valid)
+        used += snprintf(line + used, sizeof line - (size_t)used, "\t%.17g\t%.17g", valid->auc, valid->logloss);
+    else if (t->o->valid)
+        used += snprintf(line + used, sizeof line - (size_t)used, "\t\t");
+    (void)snprintf(line + used, sizeof line - (size_t)used, "\n");
+    return put(t->o->log, err, line);
+}
+
+/* The clock stands still meanwhile. */
+static int evaluate(struct training *t, struct ca_err *err)
+{
+    int rc;
+
+    t->res->train_s += ca_clock_wall_s() - t->started_s;
+    t->started_s = ca_clock_wall_s();
+    rc = ca_score_file(t->m, t->o->valid, &t->res->valid, err);
+    t->started_s = ca_clock_wall_s();
+    t->res->evaluated = 1;
+    return rc ? rc : log_line(t, &t->res->valid, err);
+}
+
+/* Which rows of the stream the fault is in, for somebody who sees no batches. */
+static int place_fault(const struct training *t, int rc, struct ca_err *err)
+{
+    if (err && err->has_record)
+        err->record += t->epoch_rows;
+    (void)ca_err_at(err, ca_reader_name(t->r), -1, t->epoch_rows);
+    if (rc == CA_ENUMERIC)
+        (void)ca_err_hint(err, "step %llu; a smaller learning rate may help, nothing was written",
+                          (unsigned long long)t->res->steps + 1);
+    return rc;
+}
+
+static int one_batch(struct training *t, struct ca_err *err)
+{
+    struct ca_block b = ca_rows_view(t->rows);
+    struct ca_feed feed = ca_binding_feed(&t->bind, &b);
+    struct ca_target target = {.label = ca_block_f32(&b, (size_t)t->label)};
+    double sum = 0;
+    int rc = 0;
+
+    if (t->teacher >= 0)
+        target.teacher = ca_block_f32(&b, (size_t)t->teacher);
+    if (t->weight >= 0)
+        target.weight = ca_block_f32(&b, (size_t)t->weight);
+    if (t->o->teacher) {
+        struct ca_feed asked = ca_binding_feed(&t->teacher_bind, &b);
+        rc = ca_net_forward(t->o->teacher->net, &asked, t->teacher_logit, err);
+        target.teacher = t->teacher_logit;
+    }
+    if (!rc)
+        rc = ca_net_gradient(t->m->net, &feed, t->o->loss, &target, &sum, NULL, err);
+    if (!rc && !isfinite(sum))
+        rc = ca_err_set(err, CA_ENUMERIC, "loss is not finite");
+    if (!rc)
+        rc = ca_net_step(t->m->net, t->o->step, err);
+    if (rc)
+        return place_fault(t, rc, err);
+    t->since_sum += sum;
+    t->epoch_sum += sum;
+    t->since_rows += (int64_t)b.rows;
+    t->epoch_rows += (int64_t)b.rows;
+    t->res->rows += (int64_t)b.rows;
+    t->res->steps++;
+    return 0;
+}
+
+static int one_epoch(struct training *t, struct ca_err *err)
+{
+    char note[48];
+    int rc;
+
+    t->epoch_sum = 0;
+    t->epoch_rows = 0;
+    for (;;) {
+        ca_rows_clear(t->rows);
+        rc = ca_reader_fill(t->r, t->rows, t->o->batch, err);
+        if (rc <= 0)
+            break;
+        if ((rc = one_batch(t, err)))
+            break;
+        if (t->o->progress) {
+            (void)snprintf(note, sizeof note, "loss %.4f", t->since_sum / (double)t->since_rows);
+            ca_progress_update(t->o->progress, t->res->rows, note);
+        }
+        if (t->o->valid && t->o->valid_interval && t->res->steps % t->o->valid_interval == 0)
+            rc = evaluate(t, err);
+        else if (t->o->log_interval && t->res->steps % t->o->log_interval == 0)
+            rc = log_line(t, NULL, err);
+        if (rc)
+            break;
+    }
+    if (rc)
+        return rc;
+    t->res->loss = t->epoch_rows ? t->epoch_sum / (double)t->epoch_rows : NAN;
+    if (t->o->valid && t->epoch_rows)
+        return evaluate(t, err);
+    return t->since_rows ? log_line(t, NULL, err) : 0;
+}
+
+/* A step may overflow without a loss to show for it: the last one has none after it. */
+static int check_weights(struct ca_model *m, struct ca_err *err)
+{
+    int rc = ca_net_settle(m->net, err);
+
+    if (rc)
+        return rc;
+    for (size_t i = 0; i < ca_model_n_tensors(m); i++) {
+        struct ca_model_tensor t = ca_model_get_tensor(m, i);
+        for (size_t r = 0; r < t.rows; r++) {
+            const ca_real *row = ca_model_tensor_row(m, &t, r, CA_STATE_WEIGHT);
+            ca_real sum = 0; /* not finite as soon as one of them is not: x - x is 0 or NaN */
+            for (size_t k = 0; k < t.row_len; k++)
+                sum += row[k] - row[k];
+            if (sum != 0)
+                return ca_err_set(err, CA_ENUMERIC, "tensor '%.100s' has a weight that is not finite", t.name);
+        }
+    }
+    return 0;
+}
+
+int ca_train(struct ca_model *m, struct ca_reader *r, const struct ca_train_opts *opts, struct ca_train_result *result,
+             struct ca_err *err)
+{
+    struct training t = {.m = m, .r = r, .o = opts, .res = result};
+    int rc = open_training(&t, err);
+
+    memset(result, 0, sizeof *result);
+    ca_net_want(m->net, opts->step);
+    t.started_s = ca_clock_wall_s();
+    if (!rc)
+        rc = log_names(&t, err);
+    for (uint64_t e = 0; e < opts->epochs && !rc; e++) {
+        if (e)
+            rc = ca_reader_seek(r, 0, err);
+        if (!rc)
+            rc = one_epoch(&t, err);
+    }
+    result->train_s += ca_clock_wall_s() - t.started_s;
+    if (!rc)
+        rc = check_weights(m, err);
+    if (!rc && ca_reader_tail(r))
+        rc = ca_model_input(m, "records", ca_reader_tail(r)->digest, err);
+    close_training(&t);
+    return rc;
+}
