@@ -438,14 +438,19 @@ static int load(struct ca_model *m, struct ca_st *st, unsigned flags, struct ca_
     const char *format = json_string_value(json_object_get(ca_st_metadata(st), "format"));
     int ours = format && !strcmp(format, FORMAT), has_state = 0, rc;
     struct place *at = NULL;
+    struct ca_err why = {0};
     struct ca_graph *g;
 
     rc = ours ? parse_metadata(m, st, err) : ca_parts_recognise(m, st, err);
     if (rc || (rc = keep_rest(m, st, err)))
         return rc;
-    g = ca_parts_graph(m, err);
-    if (!g)
-        return err ? err->code : CA_EINTERNAL;
+    g = ca_parts_graph(m, &why);
+    if (!g) {
+        /* sizes that no network can have are the file's fault here, not the user's */
+        (void)ca_err_set(err, why.code == CA_EUSAGE ? CA_ESCHEMA : why.code, "%s", why.text);
+        (void)ca_err_at(err, ca_st_name(st), 8, -1);
+        return why.code == CA_EUSAGE ? CA_ESCHEMA : why.code;
+    }
     at = ca_mem_alloc(ca_st_count(st), sizeof *at, err);
     rc = at ? map_tensors(st, g, at, &has_state, err) : CA_EMEMORY;
     if (rc) {
