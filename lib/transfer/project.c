@@ -537,7 +537,8 @@ int ca_project_tables(struct ca_model *to, struct ca_model *from, const struct c
     if (rc)
         goto out;
     if (opts->moments == CA_PROJECT_MAP && !opts->none && w.n) {
-        if (!ca_net_table_row(from->net, 0, 0, CA_STATE_M) || !ca_net_table_row(to->net, 0, 0, CA_STATE_M)) {
+        if (!ca_net_steps(from->net, CA_STEP_TABLES) || !ca_net_table_row(from->net, 0, 0, CA_STATE_M) ||
+            !ca_net_table_row(to->net, 0, 0, CA_STATE_M)) {
             rc = ca_err_set(err, CA_ESCHEMA, "the model holds no optimizer state to map");
             goto out;
         }

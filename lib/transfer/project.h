@@ -72,7 +72,8 @@ struct ca_project_field {
 /*
  * Fill the tables of `to` from those of `from`: the same fields in the same
  * order with the same rows (CA_ESCHEMA otherwise). field has one entry a table
- * of `to`. MAP needs both models to hold optimizer state (CA_ESCHEMA).
+ * of `to`. MAP needs optimizer state in both and a `from` that has taken a step
+ * (CA_ESCHEMA).
  */
 int ca_project_tables(struct ca_model *to, struct ca_model *from, const struct ca_project_opts *opts,
                       struct ca_pool *pool, struct ca_project_field *field, struct ca_err *err) CA_CHECK_ME;
