@@ -61,11 +61,16 @@ void ca_block_encode(const struct ca_block *b, size_t first, size_t n, uint8_t *
     }
 }
 
+static int is_zero(const uint8_t *p, uint64_t n)
+{
+    return ca_wire_all(p, (size_t)n, 0) == n;
+}
+
 int ca_block_layout(const uint8_t *raw, uint64_t size, const struct ca_schema *s, size_t rows, struct ca_err *err)
 {
     uint64_t at = directory_size(s);
 
-    if (size < at)
+    if (size < at || !is_zero(raw + 16 * s->n, at - 16 * s->n))
         goto bad;
     for (size_t c = 0; c < s->n; c++) {
         const struct ca_column *col = &s->col[c];
@@ -76,7 +81,7 @@ int ca_block_layout(const uint8_t *raw, uint64_t size, const struct ca_schema *s
             (len - least) % ca_type_size(col->type))
             goto bad;
         at += ca_wire_pad(len);
-        if (at > size)
+        if (at > size || !is_zero(raw + offset + len, at - offset - len))
             goto bad;
     }
     if (at == size)

@@ -114,6 +114,8 @@ int ca_wire_frame_load(const uint8_t in[64], struct ca_frame *f, const char *fil
         ok = f->stored <= CA_MAX_BLOCK_BYTES;
     else
         return CA_WIRE_FAULT(err, CA_EFORMAT, file, at, "frame of the unknown type %u", f->type);
+    if (f->type != CA_FRAME_BLOCK && (f->rows || f->columns || f->first_row))
+        ok = 0;
     if (!ok || ca_wire_all(in + 48, 8, 0) != 8)
         return CA_WIRE_FAULT(err, CA_EFORMAT, file, at, "frame of type %u with impossible sizes", f->type);
     return 0;
