@@ -14,15 +14,15 @@
  * logit. With them the true probability reaches an AUC of about 0.82, a linear
  * model about 0.74, and the difference is what interactions are worth.
  */
-#define STD_IDS 1.00
-#define STD_NUMERIC 0.45
-#define STD_PAIRS 1.10
+#define STD_IDS 1.05
+#define STD_NUMERIC 0.50
+#define STD_PAIRS 1.05
 #define BASE_RATE 0.25
 #define CONVERSION_RATE 0.10
 #define STD_CONVERSION 1.2
 
 /* What drift 1 means at the end of the stream. */
-#define DRIFT_ANGLE 1.2      /* rotation of all preferences, radians */
+#define DRIFT_ANGLE 0.6      /* rotation of all preferences, radians */
 #define DRIFT_POPULARITY 0.8 /* spread of log popularity */
 #define DRIFT_LATE 0.25      /* share of the ids that arrive during the stream */
 #define DRIFT_NUMERIC 0.25   /* shift of the numerics in their standard deviations */
@@ -284,7 +284,7 @@ static int plant_ids(struct ca_gen *g, unsigned f, uint32_t n, double missing, s
             d->effect[id].part[0][k] = (float)spread(w[k]);
             d->effect[id].part[1][k] = (float)spread(w[4 + k]);
         }
-        p[id] = pow(id + plateau, -1.1);
+        p[id] = pow(id + plateau, -1.2);
         p[n + id] = p[id] * exp(DRIFT_POPULARITY * drift * spread(w[8]));
         share[0] += p[id];
         share[1] += p[n + id];
@@ -297,7 +297,7 @@ static int plant_ids(struct ca_gen *g, unsigned f, uint32_t n, double missing, s
     for (uint32_t id = 1; id < n; id++)
         for (int half = 0; half < 2; half++) {
             float *part = d->effect[id].part[half];
-            part[0] *= (float)pow(n, -0.35);
+            part[0] *= (float)pow(n, -0.5);
             part[2] *= 0.5f;
             part[3] *= 0.25f;
         }
@@ -356,8 +356,8 @@ static int plant_numeric(struct ca_gen *g, unsigned f, struct ca_err *err)
     for (uint32_t i = 0; i < d->n; i++) {
         double z = ((double)d->value[i] - mean) / sqrt(var);
         struct effect *e = &d->effect[i];
-        e->part[0][0] = (float)(0.7 * c[0] * z + cos(1.7 * z + c[2]));
-        e->part[1][0] = (float)(0.7 * c[1] * z + cos(1.7 * z + c[2] + 1.5));
+        e->part[0][0] = (float)(copysign(1.0, c[0]) * z + cos(1.7 * z + c[2]));
+        e->part[1][0] = (float)(copysign(1.0, c[1]) * z + cos(1.7 * z + c[2] + 1.5));
         for (int k = 0; k < DIM; k++) {
             e->part[0][1 + k] = (float)(k == 1 ? fabs(z) - 0.8 : c[3 + k] * z);
             e->part[1][1 + k] = (float)(k == 1 ? c[6] * z : cos(z + c[3 + k]));
@@ -401,7 +401,7 @@ static void phase_of(const struct ca_gen *g, double t, struct phase *p)
 static void draw(const struct ca_gen *g, const struct phase *p, size_t n, uint32_t word[][WORDS],
                  uint32_t at[][MAX_FIELDS], struct parts *parts)
 {
-    float e[MAX_FIELDS][GROUP][1 + DIM];
+    float e[MAX_FIELDS][GROUP][1 + DIM], c = p->c, s = p->s;
     uint32_t rest[MAX_FIELDS][GROUP];
 
     for (unsigned f = 0; f < g->n_fields; f++) {
@@ -418,16 +418,18 @@ static void draw(const struct ca_gen *g, const struct phase *p, size_t n, uint32
             at[r][f] = i;
             if (f >= g->n_numeric)
                 __builtin_prefetch(&d->cell[i]);
+            else
+                __builtin_prefetch(&d->effect[i]);
         }
     }
     for (unsigned f = g->n_numeric; f < g->n_fields; f++) {
         const struct field *d = &g->field[f];
         for (size_t r = 0; r < n; r++) {
             uint32_t i = at[r][f], other;
-            const struct cell *c = &d->cell[i];
+            const struct cell *cell = &d->cell[i];
             i -= d->n & (0u - (i >= d->n));
-            other = 0u - (rest[f][r] >= c->threshold);
-            i ^= (i ^ c->other) & other;
+            other = 0u - (rest[f][r] >= cell->threshold);
+            i ^= (i ^ cell->other) & other;
             at[r][f] = i;
             __builtin_prefetch(&d->arrival[i]);
             __builtin_prefetch(&d->effect[i]);
@@ -446,7 +448,7 @@ static void draw(const struct ca_gen *g, const struct phase *p, size_t n, uint32
             }
             ef = &d->effect[i];
             for (int k = 0; k <= DIM; k++)
-                e[f][r][k] = p->c * ef->part[0][k] + p->s * ef->part[1][k];
+                e[f][r][k] = c * ef->part[0][k] + s * ef->part[1][k];
         }
     }
     for (size_t r = 0; r < n; r++) {
