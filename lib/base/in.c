@@ -31,7 +31,11 @@ int ca_in_from_fd(struct ca_in **out, int fd, const char *name, struct ca_err *e
         return CA_EMEMORY;
     in->fd = fcntl(fd, F_DUPFD_CLOEXEC, 3);
     in->name = ca_mem_strdup(name, err);
-    if (in->fd < 0 || !in->name || fstat(in->fd, &st)) {
+    if (!in->name) {
+        ca_in_close(in);
+        return CA_EMEMORY;
+    }
+    if (in->fd < 0 || fstat(in->fd, &st)) {
         int code = ca_err_sys(err, CA_EOPEN, "cannot use descriptor %d", fd);
         (void)ca_err_at(err, name, -1, -1);
         ca_in_close(in);

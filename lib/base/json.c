@@ -26,7 +26,7 @@ static int append(const char *data, size_t n, void *arg)
 int ca_json_dump(const json_t *j, struct ca_buf *out, struct ca_err *err)
 {
     if (json_dump_callback(j, append, out, JSON_COMPACT | JSON_REAL_PRECISION(17) | JSON_ENCODE_ANY) && !out->status)
-        return ca_err_set(err, CA_EINTERNAL, "cannot write a value as JSON");
+        return ca_err_set(err, CA_EMEMORY, "out of memory: cannot write a value as JSON");
     return ca_buf_check(out, err);
 }
 
