@@ -1,0 +1,7 @@
+/* The library in double precision against PyTorch: golden.h. */
+#include "golden.h"
+
+int main(void)
+{
+    return run_golden();
+}
