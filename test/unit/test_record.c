@@ -286,6 +286,31 @@ static int is_damage(int rc, const struct ca_err *err)
     return rc < 0 && ca_err_exit_status(rc) == 3 && err->code == rc && err->has_offset && err->file[0];
 }
 
+/* Gather every row of path by its index: 0 when they are those of all, a code, or 1 when they are not. */
+static int gather_all(const struct ca_head *h, const struct ca_block *all)
+{
+    struct ca_rows *out = ca_rows_new(&h->schema, NULL);
+    struct ca_reader *r = NULL;
+    struct ca_err err = {0};
+    int64_t want[64];
+    int rc;
+
+    for (size_t k = 0; k < 64; k++)
+        want[k] = k < all->rows ? (int64_t)k : 0;
+    if (!out)
+        return CA_EMEMORY;
+    if (!(rc = ca_reader_open(&r, path, 0, &err)) && !(rc = ca_reader_index(r, &err)))
+        rc = ca_reader_gather(r, want, 64, out, &err);
+    if (!rc) {
+        struct ca_block b = ca_rows_view(out);
+        rc = !same(&b, 0, all, 0, all->rows);
+    } else if (!is_damage(rc, &err) && rc != CA_EUSAGE && rc != CA_ESCHEMA)
+        rc = 1;
+    ca_reader_close(r);
+    ca_rows_free(out);
+    return rc;
+}
+
 static void test_damage(const struct ca_head *h, const struct ca_block *all)
 {
     char digest[CA_DIGEST_HEX];
@@ -314,7 +339,6 @@ static void test_damage(const struct ca_head *h, const struct ca_block *all)
         OK(cut_pipe, "a pipe cut at any byte is truncated, at that byte");
         for (size_t i = 0; i < n; i++) {
             uint8_t was = p[i];
-            struct ca_reader *r;
             int rc;
 
             p[i] = (uint8_t)(was ^ 1u << i % 8);
@@ -325,22 +349,8 @@ static void test_damage(const struct ca_head *h, const struct ca_block *all)
                 (void)printf("# byte %zu: %d\n", i, rc);
             err = (struct ca_err){0};
             flip_pipe &= is_damage(drain_pipe(p, n, &rows, digest, &err), &err);
-            /* gathering every row must not get past it either, unless it is in a part that is not touched */
-            err = (struct ca_err){0};
-            rc = ca_reader_open(&r, path, 0, &err);
-            if (!rc) {
-                struct ca_rows *out = ca_rows_new(&h->schema, NULL);
-                int64_t want[64];
-                for (int k = 0; k < 64; k++)
-                    want[k] = k < (int)all->rows ? k : 0;
-                if (!(rc = ca_reader_index(r, &err)))
-                    rc = ca_reader_gather(r, want, 64, out, &err);
-                struct ca_block b = ca_rows_view(out);
-                index &= rc ? is_damage(rc, &err) : 1;
-                index &= rc || same(&b, 0, all, 0, all->rows);
-                ca_rows_free(out);
-                ca_reader_close(r);
-            }
+            /* random access does not touch every byte, but what it gives must be right */
+            index &= gather_all(h, all) != 1;
             p[i] = was;
         }
         OK(flip, "a flipped bit in any byte of a file is found");
@@ -466,6 +476,9 @@ static void test_lies(const struct ca_head *h, const struct ca_block *all)
                     refused &= free_text ? rc <= 0 : is_damage(rc, &err) || rc == CA_ESCHEMA;
                     if (!free_text && rc == 0)
                         (void)printf("# frame %zu word %zu value %u\n", at, k, values[v]);
+                    /* fewer rows than there were, or other values, may be had by an index: never a crash */
+                    if (!free_text && k < 64 + 16 * 12 && rc < 0)
+                        (void)gather_all(h, all);
                     lies++;
                     ca_store32(p + at + k, was);
                     reseal(p + at);
