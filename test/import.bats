@@ -217,3 +217,105 @@ S
   check 'click label\n"a numeric\n' 'a quote is never closed'
   check 'header = no\nclick label\nprice numeric from=nosuch\n' "'nosuch'"
 }
+
+@test "records: ids, transforms, time and lists as the schema says" {
+  import --vocab-scope all toy.csv -o toy.car
+  diff <(ca-view toy.car) - << 'S'
+click	price	shop	tags
+1	3	1	1,2
+0	0	2	
+0	2	1	2
+1	-4	3	3,1,1
+S
+  ca-view --header toy.car > header
+  grep -q "^shop	categorical	u32.*	4" header
+  [ "$(ca-view --format json --header toy.car | jq -r .text_schema.name)" = file ]
+  ca-view --attachment vocabulary toy.car > v1
+  import --vocab-scope all --vocab-out v2 toy.csv -o toy.car
+  cmp v1 v2
+}
+
+@test "--block-rows and --compress change no content" {
+  seq 3000 | awk 'BEGIN { print "click,price,shop,tags" } { print $1 % 2 "," $1 "," $1 % 77 ",t" $1 % 5 "|u" }' > long.csv
+  for o in '--block-rows 1' '--block-rows 1000' '--block-rows 1M' '--compress 1' '--threads 3'; do
+    # shellcheck disable=SC2086
+    import $o long.csv | ca-view --totals | grep '^digest' >> digests
+  done
+  [ "$(sort -u digests | wc -l)" = 1 ]
+}
+
+# Real data, never part of the project: in CA_DATA, beside the sources by default.
+real() {
+  data=${CA_DATA:-$TOP/../shared/data}
+  [ -r "$data/$1" ] || skip "LOUDLY: no $data/$1: set CA_DATA to where the real data are"
+}
+
+# reference FILE THRESHOLD ROWS PYTHON-COLUMNS: the vocabulary counted by someone else
+reference() {
+  /usr/bin/python3 - "$@" << 'P'
+import csv, gzip, sys
+path, least, n = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
+with gzip.open(path, 'rt', newline='') as f:
+    if path.endswith('.tsv.gz'):
+        rows = [line.rstrip('\n').split('\t') for line in f]
+        names = ['label'] + ['I%d' % i for i in range(1, 14)] + ['C%d' % i for i in range(1, 27)]
+    else:
+        rows = list(csv.reader(f))
+        names = rows.pop(0)
+print('#ca-vocabulary 1')
+print('column\tindex\tcount\tvalue')
+for name in sys.argv[4].split(','):
+    at = names.index(name)
+    count = {}
+    for row in rows[:n]:
+        if row[at]:
+            count[row[at]] = count.get(row[at], 0) + 1
+    kept = [v for v in count if count[v] >= least]
+    print('%s\t0\t%d\t' % (name, min(n, len(rows)) - sum(count[v] for v in kept)))
+    for i, v in enumerate(kept):
+        print('%s\t%d\t%d\t%s' % (name, i + 1, count[v], v))
+P
+}
+
+@test "real data: the first 10000 rows of Criteo against an independent count" {
+  real criteo_first10k.tsv.gz
+  columns=$(seq -s, -f C%g 26)
+  import_real() { ca-import -q -s criteo --vocab-out v "$@" "$data/criteo_first10k.tsv.gz" -o r.car; }
+  import_real
+  reference "$data/criteo_first10k.tsv.gz" 10 8000 "$columns" > want
+  cmp v want
+  import_real --vocab-scope all
+  reference "$data/criteo_first10k.tsv.gz" 10 10000 "$columns" > want
+  cmp v want
+  # the numeric columns: log2 above 2, 0 for missing
+  diff <(ca-view --columns label,I1,I2,I5 --limit 3 r.car | tail -n +2) - << 'S'
+0	1	1	10.4325418
+0	2	0	6.67242527
+0	2	1	9.58308277
+S
+}
+
+@test "real data: the first rows of Avazu against an independent count" {
+  real avazu_first10k.csv.gz
+  columns=hour,C1,banner_pos,site_id,site_domain,site_category,app_id,app_domain,app_category,device_id,device_ip
+  columns+=,device_model,device_type,device_conn_type,$(seq -s, -f C%g 14 21)
+  ca-import -q -s avazu --vocab-out v "$data/avazu_first10k.csv.gz" -o a.car
+  reference "$data/avazu_first10k.csv.gz" 5 7998 "$columns" > want
+  cmp v want
+  [ "$(ca-view --columns click,time,hour,C1 --limit 1 a.car | tail -n 1)" = "$(printf '0\t392736\t1\t1')" ]
+  ca-import -q -s avazu --with 'hour drop' "$data/avazu_first10k.csv.gz" -o b.car
+  [ "$(ca-view --header b.car | grep -c categorical)" = 21 ]
+}
+
+@test "real data: ml1m, hotel, globo, criteo_attribution have the rows they should" {
+  while read -r name rows; do
+    real "$name.csv.gz"
+    ca-import -q -s "$name" "$data/$name.csv.gz" -o r.car
+    [ "$(ca-view --totals r.car | sed -n 's/^rows\t//p')" = "$rows" ]
+  done << 'S'
+ml1m 487650
+hotel 119390
+globo 600000
+criteo_attribution 165152
+S
+}
