@@ -565,6 +565,7 @@ int ca_net_gradient(struct ca_net *n, const struct ca_feed *feed, const struct c
 struct step {
     struct ca_net *net;
     unsigned which;
+    ca_real rate; /* of plain descent; 0 for Adam */
 };
 
 static void step_task(void *arg, size_t task, unsigned worker)
@@ -575,7 +576,9 @@ static void step_task(void *arg, size_t task, unsigned worker)
 
     (void)worker;
     if (task < n->graph->n_tables) {
-        if (s->which & CA_STEP_TABLES)
+        if ((s->which & CA_STEP_TABLES) && s->rate > 0)
+            ca_table_descend(&n->table[task], s->rate);
+        else if (s->which & CA_STEP_TABLES)
             ca_table_step(&n->table[task], &n->table_clock);
         else
             ca_table_forget(&n->table[task]);
@@ -583,14 +586,17 @@ static void step_task(void *arg, size_t task, unsigned worker)
     }
     from = (task - n->graph->n_tables) * RANGE_DENSE;
     to = dense_to(n, from);
-    if (s->which & CA_STEP_DENSE)
+    if ((s->which & CA_STEP_DENSE) && s->rate > 0)
+        for (size_t i = from; i < to; i++)
+            n->weight[i] -= s->rate * n->grad[i];
+    else if (s->which & CA_STEP_DENSE)
         ca_adam_step(&n->dense_clock, to - from, n->weight + from, n->m + from, n->v + from, n->grad + from);
     memset(n->grad + from, 0, (to - from) * sizeof *n->grad);
 }
 
 int ca_net_step(struct ca_net *n, unsigned which, struct ca_err *err)
 {
-    struct step s = {n, which};
+    struct step s = {n, which, 0};
     int code = 0;
 
     if (!training(n))
@@ -603,6 +609,16 @@ int ca_net_step(struct ca_net *n, unsigned which, struct ca_err *err)
         code = ca_adam_clock_tick(&n->table_clock, err);
     if (code)
         return code;
+    ca_pool_run(n->pool, n->graph->n_tables + dense_ranges(n), step_task, &s);
+    return 0;
+}
+
+int ca_net_step_sgd(struct ca_net *n, unsigned which, double rate, struct ca_err *err)
+{
+    struct step s = {n, which, (ca_real)rate};
+
+    if (!training(n) || !(rate > 0))
+        return ca_err_set(err, CA_EINTERNAL, "descent at rate %.9g, or of a network made for inference", rate);
     ca_pool_run(n->pool, n->graph->n_tables + dense_ranges(n), step_task, &s);
     return 0;
 }

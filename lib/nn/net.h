@@ -68,6 +68,11 @@ int ca_net_gradient(struct ca_net *n, const struct ca_feed *feed, const struct c
  * spare their gradients.
  */
 int ca_net_step(struct ca_net *n, unsigned which, struct ca_err *err) CA_CHECK_ME;
+/*
+ * Instead of ca_net_step: one step of plain gradient descent, p -= rate * g.
+ * Adam's moments and step counters stay as they are, so nothing that rests moves.
+ */
+int ca_net_step_sgd(struct ca_net *n, unsigned which, double rate, struct ca_err *err) CA_CHECK_ME;
 void ca_net_want(struct ca_net *n, unsigned which); /* which gradients ca_net_gradient computes; default all */
 
 /* Bring every row of every table to the present step. Called before anything below reads them. */

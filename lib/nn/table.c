@@ -186,6 +186,17 @@ void ca_table_step(struct ca_table *t, const struct ca_adam_clock *clock)
     ca_table_forget(t);
 }
 
+void ca_table_descend(struct ca_table *t, ca_real rate)
+{
+    for (size_t s = 0; s < t->n_touched; s++) {
+        ca_real *p = row_of(t, t->touched[s]);
+
+        for (size_t i = 0; i < t->width; i++)
+            p[i] -= rate * t->grad[s * t->width + i];
+    }
+    ca_table_forget(t);
+}
+
 void ca_table_forget(struct ca_table *t)
 {
     t->n_touched = 0;

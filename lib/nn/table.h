@@ -56,6 +56,9 @@ void ca_table_accumulate(struct ca_table *t, size_t n);
 void ca_table_step(struct ca_table *t, const struct ca_adam_clock *clock);
 void ca_table_forget(struct ca_table *t);
 
+/* Move the touched rows against their gradients, p -= rate * g, and forget touches and gradients; moments stay. */
+void ca_table_descend(struct ca_table *t, ca_real rate);
+
 /* Bring rows [from, to) to the present. */
 void ca_table_settle(struct ca_table *t, const struct ca_adam_clock *clock, size_t from, size_t to);
 
