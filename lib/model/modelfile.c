@@ -561,7 +561,9 @@ int ca_model_output(struct ca_out **out, const char *path, const struct ca_run *
 int ca_model_write(struct ca_model *m, struct ca_out *out, unsigned flags, const struct ca_run *run,
                    struct ca_err *err)
 {
-    int state = !(flags & CA_MODEL_WEIGHTS_ONLY) && ca_net_dense(m->net, CA_STATE_M) != NULL;
+    /* a model that has taken no step has nothing but zeros to remember: two thirds of the file */
+    int state = !(flags & CA_MODEL_WEIGHTS_ONLY) && ca_net_dense(m->net, CA_STATE_M) != NULL &&
+                (ca_net_steps(m->net, CA_STEP_DENSE) || ca_net_steps(m->net, CA_STEP_TABLES));
     struct saving s = {m, ca_model_n_tensors(m), state ? 3 : 1};
     size_t n = s.n * s.n_states;
     struct ca_st_tensor *t = NULL;
