@@ -198,6 +198,13 @@ PY
   head -c 100000 "$(data p.car)" | { run -3 --separate-stderr ca-eval --score probability; [[ -z $output ]]; }
 }
 
+@test "a flipped byte: exit 3" {
+  cp -- "$(data p.car)" bad.car
+  printf '\377\377' | dd of=bad.car bs=1 seek=70000 conv=notrunc status=none
+  run -3 --separate-stderr ca-eval --score probability bad.car
+  [[ -z $output ]]
+}
+
 @test "a missing model, a broken one: exit 4, 3" {
   run -4 ca-eval --model nowhere.safetensors "$(data p.car)"
   echo broken > broken.safetensors

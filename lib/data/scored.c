@@ -59,7 +59,8 @@ static int next_line(struct ca_scored *s, char **line, struct ca_err *err)
             s->line++;
             return bad(s, CA_EFORMAT, "line is longer than a mebibyte", err);
         }
-        memmove(s->text, s->text + s->at, seen);
+        if (s->at)
+            memmove(s->text, s->text + s->at, seen);
         s->at = 0;
         s->end = seen;
         /* one byte more than is read, for the NUL of a last line without LF */
