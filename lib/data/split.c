@@ -43,6 +43,7 @@ int ca_split_parse(struct ca_split *s, enum ca_split_by by, const char *text, st
         size_t len = strcspn(p, ":");
         char word[MAX_WORD] = "";
         int64_t *v = &s->value[values];
+        uint64_t count;
         int bad = len >= sizeof word || values >= most || s->rest;
 
         if (!bad)
@@ -55,8 +56,8 @@ int ca_split_parse(struct ca_split *s, enum ca_split_by by, const char *text, st
             bad = ca_num_i64(word, INT64_MIN, INT64_MAX, v) || (values && *v < v[-1]);
         else if (!strcmp(word, "*"))
             s->rest = 1;
-        else
-            bad = ca_num_i64(word, 0, INT64_MAX / CA_SPLIT_MAX_PARTS, v);
+        else if (!(bad = ca_num_count(word, 0, INT64_MAX / CA_SPLIT_MAX_PARTS, &count)))
+            *v = (int64_t)count;
         if (bad)
             return ca_err_set(err, CA_EUSAGE, "'%s' is not a value of --%s", text, option[by]);
         values++;

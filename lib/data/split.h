@@ -24,7 +24,8 @@ struct ca_split {
 
 /*
  * Values between colons. Ratios: "4:4:1:1" or "0.4:0.4:0.1:0.1", positive, at
- * most six decimals. Counts: rows of each part, "*" as the last for the rest.
+ * most six decimals. Counts: rows of each part (k, M and G are
+ * understood), "*" as the last for the rest.
  * Times: the first time of every part but the first, not decreasing. CA_EUSAGE.
  */
 int ca_split_parse(struct ca_split *s, enum ca_split_by by, const char *text, struct ca_err *err) CA_CHECK_ME;
