@@ -29,9 +29,9 @@ static const struct ca_opt opts[] = {
 };
 
 static const struct ca_example examples[] = {
-    {"ca-model student.model", "architecture, features and sizes"},
-    {"ca-model --tensors student.model | sort -t\"$(printf '\\t')\" -k5,5gr | head", "the largest tensors by norm"},
-    {"ca-model --diff a.model b.model", "do two files hold the same weights"},
+    {"ca-model student.safetensors", "architecture, features and sizes"},
+    {"ca-model --tensors student.safetensors | sort -t\"$(printf '\\t')\" -k5,5gr | head", "the largest tensors by norm"},
+    {"ca-model --diff a.safetensors b.safetensors", "do two files hold the same weights"},
     {NULL, NULL},
 };
 

@@ -23,9 +23,9 @@ static const struct ca_opt opts[] = {
 };
 
 static const struct ca_example examples[] = {
-    {"ca-predict --model teacher.model test.car > scores.tsv", "row, label, logit and probability as text"},
-    {"ca-predict --model teacher.model --column teacher train.car | ca-train --loss published --init student.model "
-     "-o next.model",
+    {"ca-predict --model teacher.safetensors test.car > scores.tsv", "row, label, logit and probability as text"},
+    {"ca-predict --model teacher.safetensors --column teacher train.car | ca-train --loss published --init student.safetensors "
+     "-o next.safetensors",
      "a teacher's knowledge as a column"},
     {NULL, NULL},
 };

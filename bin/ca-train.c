@@ -64,10 +64,10 @@ static const struct ca_opt opts[] = {
 };
 
 static const struct ca_example examples[] = {
-    {"ca-train --arch mlp:8:64,32,4 -o teacher.model hist.car", "train a model from scratch"},
-    {"ca-sample --ratio 0.1 train.car | ca-train --init student.model --freeze embeddings -o phase1.model",
+    {"ca-train --arch mlp:8:64,32,4 -o teacher.safetensors hist.car", "train a model from scratch"},
+    {"ca-sample --ratio 0.1 train.car | ca-train --init student.safetensors --freeze embeddings -o phase1.safetensors",
      "learn only the dense part from a sample"},
-    {"ca-train --init phase1.model --teacher teacher.model -o student.model sample.car",
+    {"ca-train --init phase1.safetensors --teacher teacher.safetensors -o student.safetensors sample.car",
      "go on, distilling from a teacher"},
     {NULL, NULL},
 };
