@@ -134,8 +134,9 @@ field() { awk -F '\t' -v name="$1" 'NR == 1 { for (i = 1; i <= NF; i++) if ($i =
 @test "more rows than the buffer holds: spilled, and the same numbers as sklearn when it is there" {
   awk 'BEGIN { print "label\tlogit"; x = 1; for (i = 0; i < 1100000; i++) {
     x = (x * 16807) % 2147483647; print (x % 1000 < 300) + 0 "\t" int(x / 1000) % 4001 / 500 - 4 } }' > t
-  ca-eval -q --scored t > out
-  [[ $(field rows < out) == 1100000 ]]
+  ca-eval --scored t > out 2> log
+  [[ $(field rows < out) == 1100000 && $(< log) =~ ([0-9]+)\ MB\ peak ]]
+  (( BASH_REMATCH[1] < 100 ))
   /usr/bin/python3 -c 'import sklearn' 2> /dev/null || skip "python3-sklearn is not installed"
   /usr/bin/python3 - "$(field auc < out)" "$(field logloss < out)" <<'PY'
 import sys
