@@ -2,6 +2,7 @@
 
 #include "base/mem.h"
 #include "base/rng.h"
+#include "data/settle.h"
 
 #include "base/banned.h"
 
@@ -20,7 +21,7 @@ int ca_replay_open(struct ca_replay **out, const char *path, uint64_t seed, stru
 
     if (!p)
         return CA_EMEMORY;
-    if ((rc = ca_reader_open(&p->reader, path, 0, err)) || (rc = ca_reader_index(p->reader, err)))
+    if ((rc = ca_reader_open(&p->reader, path, 0, err)) || (rc = ca_settle_random(&p->reader, err)))
         goto fail;
     p->rng = ca_rng_make(seed, "replay");
     p->rows = (uint64_t)ca_reader_tail(p->reader)->rows;

@@ -3,10 +3,11 @@
  * be mixed into the batches of an online stream (CrossAdapt section 3.2.2, eq
  * 15). The file stays where it is and is never loaded whole.
  *
- * Cost: a step touches up to k blocks in random places. Uncompressed blocks are
- * used in place, so that is k page faults at worst; compressed ones must be
- * unpacked whole, about a block's worth of work for every row drawn. Unpack a
- * compressed pool before a long run (ca-cat FILE -o POOL).
+ * Cost: a step touches up to k blocks in random places, a page for every column
+ * of every row at worst. That is about a millisecond for 409 rows of 40 columns
+ * once the file is in the page cache. Compressed files and pipes are first
+ * unpacked into an anonymous file in TMPDIR, since random rows of a compressed
+ * file would cost the unpacking of a whole block each.
  */
 #ifndef CA_DATA_REPLAY_H
 #define CA_DATA_REPLAY_H
@@ -17,8 +18,8 @@
 struct ca_replay;
 
 /*
- * Open a pool over the records of path: a regular file (CA_EUSAGE otherwise)
- * of at least one row (CA_ESCHEMA otherwise). The draws are keyed by seed.
+ * Open a pool over the records of path, "-" being standard input: at least one
+ * row (CA_ESCHEMA otherwise). The draws are keyed by seed.
  */
 int ca_replay_open(struct ca_replay **p, const char *path, uint64_t seed, struct ca_err *err) CA_CHECK_ME;
 

@@ -27,14 +27,24 @@ static int to_spool(struct ca_reader **r, struct ca_err *err)
     return ca_reader_index(*r, err);
 }
 
-int ca_settle(struct ca_reader **r, struct ca_err *err)
+static int settle(struct ca_reader **r, int any_order, struct ca_err *err)
 {
     struct ca_err probe = {0};
     int rc = ca_reader_index(*r, &probe);
 
-    if (rc == CA_EUSAGE)
+    if (rc == CA_EUSAGE || (!rc && any_order && !ca_reader_in_place(*r)))
         rc = to_spool(r, err);
     else if (rc && err && !err->code)
         *err = probe;
     return rc ? rc : ca_reader_seek(*r, 0, err);
+}
+
+int ca_settle(struct ca_reader **r, struct ca_err *err)
+{
+    return settle(r, 0, err);
+}
+
+int ca_settle_random(struct ca_reader **r, struct ca_err *err)
+{
+    return settle(r, 1, err);
 }

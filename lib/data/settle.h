@@ -16,4 +16,7 @@
  */
 int ca_settle(struct ca_reader **r, struct ca_err *err) CA_CHECK_ME;
 
+/* The same for reading in random order: a compressed file, too, is unpacked into a temporary. */
+int ca_settle_random(struct ca_reader **r, struct ca_err *err) CA_CHECK_ME;
+
 #endif

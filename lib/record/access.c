@@ -83,6 +83,17 @@ int ca_reader_index(struct ca_reader *r, struct ca_err *err)
     return rc;
 }
 
+int ca_reader_in_place(const struct ca_reader *r)
+{
+    const struct ca_access *a = &r->access;
+    struct ca_frame f;
+
+    /* a frame that is unsound will be reported by whoever reads it */
+    return !a->loaded || !a->n ||
+           ca_wire_frame_load(r->map + a->entry[0].offset, &f, ca_reader_name(r), a->entry[0].offset, NULL) ||
+           f.codec == CA_CODEC_RAW;
+}
+
 /* The block that holds a row which is known to be in range. */
 static size_t block_of(const struct ca_access *a, int64_t row)
 {

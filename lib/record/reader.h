@@ -60,6 +60,12 @@ int ca_reader_seek(struct ca_reader *r, int64_t row, struct ca_err *err) CA_CHEC
 int ca_reader_gather(struct ca_reader *r, const int64_t *rows, size_t n, struct ca_rows *out, struct ca_err *err)
     CA_CHECK_ME;
 
+/*
+ * After ca_reader_index: does random access use the blocks in place? No when
+ * the first is compressed; each row gathered may then cost the unpacking of a whole block.
+ */
+int ca_reader_in_place(const struct ca_reader *r);
+
 void ca_reader_close(struct ca_reader *r); /* NULL is accepted */
 
 #endif

@@ -158,11 +158,11 @@ static void permutations(void)
 }
 
 /* ROWS rows of a label and their own number, in blocks of 64. */
-static void write_pool(const char *path, size_t rows)
+static void write_pool(const char *path, size_t rows, unsigned compress)
 {
     static const struct ca_tool tool = {.name = "test"};
     struct ca_run run = {.tool = &tool, .common = {.no_provenance = 1}};
-    struct ca_writer_opts o = {.block_rows = 64};
+    struct ca_writer_opts o = {.block_rows = 64, .compress = compress};
     struct ca_head head = {0};
     struct ca_writer *w = NULL;
     struct ca_rows *r;
@@ -198,7 +198,7 @@ static void replay(void)
     if (fd < 0)
         exit(1);
     (void)close(fd);
-    write_pool(path, ROWS);
+    write_pool(path, ROWS, 0);
     if (ca_replay_open(&p, path, 11, &err) || ca_replay_open(&q, path, 11, &err) ||
         !(rows = ca_rows_new(&ca_replay_head(p)->schema, &err)) || !(again = ca_rows_new(&ca_replay_head(p)->schema, &err)))
         exit(1);
@@ -233,10 +233,18 @@ static void replay(void)
        "rows that go with a batch");
     ca_replay_close(p);
     ca_replay_close(q);
+    write_pool(path, ROWS, 6);
+    ca_rows_clear(again);
+    if (ca_replay_open(&p, path, 11, &err) || ca_replay_draw(p, 399, 50, again, &err))
+        exit(1);
+    c = ca_rows_view(again);
+    OK(c.rows == 50 && !memcmp(ca_block_i64(&b, 1), ca_block_i64(&c, 1), 50 * sizeof(int64_t)),
+       "a compressed pool gives the same rows");
+    ca_replay_close(p);
     ca_rows_free(rows);
     ca_rows_free(again);
 
-    write_pool(path, 0);
+    write_pool(path, 0, 0);
     OK(ca_replay_open(&p, path, 11, &err) == CA_ESCHEMA, "an empty pool is refused");
     (void)unlink(path);
 }
