@@ -5,8 +5,9 @@
  * Weights w_k on points x_k depend on t0 and t alone and lie almost on one
  * point, so two Gauss nodes, made from their first four moments, replace the
  * sum to the last digits of a float. Dropping eps instead would not do:
- * gradients of 1e-5 make sqrt(v) as small as eps. Early steps, whose points
- * still spread, and short rests are summed plainly.
+ * gradients of 1e-5 make sqrt(v) as small as eps. Where the points spread more
+ * (the first hundred steps, a small b2) the sum is taken plainly, and so it is
+ * over short rests.
  */
 #include "nn/adam.h"
 
@@ -17,8 +18,8 @@
 
 #include "base/banned.h"
 
-#define PLAIN_UNTIL 128 /* last touched before this step: points too spread for two nodes */
-#define PLAIN_REST 2    /* steps of rest that are as cheap one by one */
+#define SPREAD 0.001 /* variance of the points over their squared mean up to which two nodes do: error about its square */
+#define PLAIN_REST 2 /* steps of rest that are as cheap one by one */
 
 #ifdef CA_DOUBLE
 #define SQRT sqrt
@@ -88,25 +89,26 @@ static int grow(struct ca_adam_clock *c, size_t need, struct ca_err *err)
     return code;
 }
 
-/* Two-point Gauss rule of a measure with mass, mean, variance and third central moment. */
+/* Two-point Gauss rule from mass, mean, variance and third central moment; weight 0 where it would not do. */
 static void gauss(const double m[5], ca_real quad[4])
 {
-    double mass = m[W0] > 0 ? m[W0] : 1, mean = m[W1] / mass, var = m[W2] / mass - mean * mean;
-    double third, dev, half, root, low, high;
+    double mass = m[W0] > 0 ? m[W0] : 1, shift = m[W1] / mass, mean = m[ORIGIN] + shift;
+    double var = m[W2] / mass - shift * shift, third, dev, half, root, low, high;
+    int fits = var <= SPREAD * mean * mean;
 
-    quad[0] = quad[1] = (ca_real)(m[ORIGIN] + mean);
-    quad[2] = (ca_real)m[W0];
+    quad[0] = quad[1] = (ca_real)mean;
+    quad[2] = fits ? (ca_real)m[W0] : 0;
     quad[3] = 0;
-    if (var <= 1e-30)
+    if (!fits || var <= 1e-30)
         return;
     dev = sqrt(var);
-    third = m[W3] / mass - 3 * mean * m[W2] / mass + 2 * mean * mean * mean;
+    third = m[W3] / mass - 3 * shift * m[W2] / mass + 2 * shift * shift * shift;
     half = 0.5 * third / (var * dev);
     root = sqrt(1 + half * half);
     low = half - root;
     high = half + root;
-    quad[0] = (ca_real)(m[ORIGIN] + mean + dev * low);
-    quad[1] = (ca_real)(m[ORIGIN] + mean + dev * high);
+    quad[0] = (ca_real)(mean + dev * low);
+    quad[1] = (ca_real)(mean + dev * high);
     quad[2] = (ca_real)(m[W0] * high / (high - low));
     quad[3] = (ca_real)(m[W0] * -low / (high - low));
 }
@@ -181,9 +183,9 @@ CA_CLONES void ca_adam_rest(const struct ca_adam_clock *c, uint64_t from, size_t
 {
     uint64_t gap = c->now - from;
     ca_real eps = (ca_real)c->rule.eps, decay1, decay2;
+    const ca_real *q = c->quad[from - c->base];
 
-    if (from >= PLAIN_UNTIL && gap > PLAIN_REST) {
-        const ca_real *q = c->quad[from - c->base];
+    if (gap > PLAIN_REST && q[2] > 0) {
         for (size_t i = 0; i < n; i++) {
             ca_real s = SQRT(v[i]);
             p[i] -= m[i] * (q[2] / (s * q[0] + eps) + q[3] / (s * q[1] + eps));
