@@ -24,6 +24,7 @@ struct training {
     int64_t since_rows;
     double epoch_sum;
     int64_t epoch_rows;
+    uint64_t evaluated_at;      /* step of the last evaluation */
 };
 
 static int missing(const struct ca_reader *r, const char *what, const char *cure, struct ca_err *err)
@@ -135,6 +136,7 @@ static int evaluate(struct training *t, struct ca_err *err)
     rc = ca_score_file(t->m, t->o->valid, &t->res->valid, err);
     t->started_s = ca_clock_wall_s();
     t->res->evaluated = 1;
+    t->evaluated_at = t->res->steps;
     return rc ? rc : log_line(t, &t->res->valid, err);
 }
 
@@ -212,7 +214,7 @@ static int one_epoch(struct training *t, struct ca_err *err)
     if (rc)
         return rc;
     t->res->loss = t->epoch_rows ? t->epoch_sum / (double)t->epoch_rows : NAN;
-    if (t->o->valid && t->epoch_rows)
+    if (t->o->valid && t->epoch_rows && t->evaluated_at != t->res->steps)
         return evaluate(t, err);
     return t->since_rows ? log_line(t, NULL, err) : 0;
 }
