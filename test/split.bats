@@ -157,3 +157,11 @@ count() { ca-view -q "$1" | sed 1d | wc -l; }
   ca-split -q --ratios 1:1:1:1 "$IN"
   [[ $(count hist.car) == 2501 ]]
 }
+
+@test "a disk that fills up at the very end takes back the parts that were done" {
+  ca-gen -q --rows 3010 --preset small -o in.car
+  mkdir d
+  # the second part is one block, written when it is closed, after the first has been
+  run -4 bash -c "trap '' XFSZ; ulimit -f 100; ca-split -q --counts '10:*' --names a:b --out-dir d in.car"
+  [[ $output == *d/b.car* && -z $(ls -A d) ]]
+}

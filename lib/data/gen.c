@@ -372,9 +372,9 @@ static int plant_numeric(struct ca_gen *g, unsigned f, struct ca_err *err)
 /* What rows of one step have in common. */
 struct phase {
     uint32_t at;         /* in units of 2^-32 of the stream */
-    double from[2];      /* popularity table 1 below cut, table 0 from cut on */
-    double per[2];       /* 1 / width of the two ranges of random words */
-    double cut;
+    uint32_t cut;        /* random words below it draw from the table of the end */
+    uint32_t from[2];    /* least word of the range of the start, of the end */
+    double per[2];       /* 2^32 / width of each range */
     float c, s;          /* of the preference angle */
 };
 
@@ -383,11 +383,11 @@ static void phase_of(const struct ca_gen *g, double t, struct phase *p)
     double angle = DRIFT_ANGLE * g->o.drift * t;
 
     p->at = (uint32_t)(t * 0x1p32);
-    p->cut = g->o.drift > 0.0 ? t * 0x1p32 : 0.0;
+    p->cut = g->o.drift > 0.0 ? p->at : 0;
     p->from[0] = p->cut;
-    p->from[1] = 0.0;
-    p->per[0] = 1.0 / (0x1p32 - p->cut);
-    p->per[1] = p->cut > 0.0 ? 1.0 / p->cut : 0.0;
+    p->from[1] = 0;
+    p->per[0] = 0x1p32 / (0x1p32 - (double)p->cut);
+    p->per[1] = p->cut ? 0x1p32 / (double)p->cut : 0.0;
     p->c = (float)cos(angle);
     p->s = (float)sin(angle);
 }
@@ -406,15 +406,14 @@ static void draw(const struct ca_gen *g, const struct phase *p, size_t n, uint32
 
     for (unsigned f = 0; f < g->n_fields; f++) {
         const struct field *d = &g->field[f];
-        const double per[2] = {p->per[0] * d->draws, p->per[1] * d->draws};
-        uint32_t draws = d->draws;
+        /* fixed point, 32 bits behind the point: below the width of a range, so the result is below draws */
+        const uint64_t per[2] = {(uint64_t)(p->per[0] * d->draws), (uint64_t)(p->per[1] * d->draws)};
+        const uint32_t offset[2] = {0, d->draws};
         for (size_t r = 0; r < n; r++) {
             int end = word[r][f] < p->cut;
-            double x = ((double)word[r][f] - p->from[end]) * per[end];
-            uint32_t i = (uint32_t)(int64_t)x;
-            i = i < draws ? i : draws - 1;
-            rest[f][r] = (uint32_t)(int64_t)((x - (double)i) * 0x1p24);
-            i += draws & (0u - (uint32_t)end);
+            uint64_t x = (uint64_t)(word[r][f] - p->from[end]) * per[end];
+            uint32_t i = (uint32_t)(x >> 32) + offset[end];
+            rest[f][r] = (uint32_t)x >> 8;
             at[r][f] = i;
             if (f >= g->n_numeric)
                 __builtin_prefetch(&d->cell[i]);
