@@ -12,7 +12,9 @@
 
 #include "nn/real.h"
 
-#if defined(__x86_64__) && defined(__linux__) && !defined(CA_NO_CLONES)
+/* clang before 18 gives the chooser a name of its own (f.ifunc), so that other files cannot call f */
+#if defined(__x86_64__) && defined(__linux__) && !defined(CA_NO_CLONES) && \
+    (!defined(__clang__) || __clang_major__ >= 18)
 #define CA_CLONES __attribute__((target_clones("avx512f", "avx2", "default")))
 #else
 #define CA_CLONES
