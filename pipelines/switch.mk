@@ -46,10 +46,10 @@ ifeq ($(DATA),embedded)
 SOURCE = ca-gen $(QUIET) --rows $(ROWS) --seed $(DATA_SEED)
 DATA_FILE :=
 else
-SOURCE = ca-import $(QUIET) --schema $(call quote,$(SCHEMA))
+SOURCE = ca-import $(QUIET) --schema $(call quote,$(SCHEMA)) --ratios $(RATIOS)
 DATA_FILE := $(DATA)
 endif
-$D/all.car: $(DATA_FILE) $(call uses,DATA SCHEMA ROWS DATA_SEED)
+$D/all.car: $(DATA_FILE) $(call uses,DATA SCHEMA ROWS DATA_SEED RATIOS)
 	@mkdir -p $D
 	$(Q)$(SOURCE) -o $@ $(DATA_FILE:%=-- %)
 $(HIST) $(TRAIN) $(ONLINE) $(TEST) &: $D/all.car $(call uses,RATIOS)
