@@ -20,6 +20,8 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
+from models import Model
+
 
 def read_model(path):
     raw = open(path, "rb").read()
@@ -35,66 +37,7 @@ def read_model(path):
     return tensors, meta
 
 
-class Fields(nn.Module):
-    def __init__(self, rows, width):
-        super().__init__()
-        self.embedding_layers = nn.ModuleList([nn.Embedding(r, width) for r in rows])
-
-    def forward(self, ids):
-        return torch.stack([e(ids[:, f]) for f, e in enumerate(self.embedding_layers)], 1)
-
-
-def sequential(n_in, hidden):
-    layers = []
-    for h in hidden:
-        layers += [nn.Linear(n_in, h), nn.LayerNorm(h), nn.ReLU()]
-        n_in = h
-    return nn.Sequential(*layers, nn.Linear(n_in, 1))
-
-
-class Mlp(nn.Module):
-    def __init__(self, n_numeric, n_fields, width, hidden):
-        super().__init__()
-        self.mlp = sequential(n_numeric + n_fields * width, hidden)
-
-    def forward(self, x, v):
-        return self.mlp(torch.cat([x, v.flatten(1)], 1))
-
-
-class Senet(nn.Module):
-    def __init__(self, fields):
-        super().__init__()
-        r = max(1, fields // 3)
-        self.squeeze, self.excitation = nn.Linear(fields, r), nn.Linear(r, fields)
-
-    def forward(self, v):
-        a = torch.sigmoid(self.excitation(F.relu(self.squeeze(v.mean(2)))))
-        return v * a.unsqueeze(2)
-
-
-class Bilinear(nn.Module):
-    def __init__(self, width):
-        super().__init__()
-        self.bilinear = nn.Linear(width, width, bias=False)
-
-    def forward(self, v):
-        n = v.shape[1]
-        return torch.cat([self.bilinear(v[:, i]) * v[:, j] for i in range(n) for j in range(i + 1, n)], 1)
-
-
-class Fibinet(nn.Module):
-    def __init__(self, n_numeric, n_fields, width, hidden):
-        super().__init__()
-        pairs = n_fields * (n_fields - 1) // 2
-        self.senet = Senet(n_fields)
-        self.bilinear_interaction = Bilinear(width)
-        self.mlp = sequential(n_numeric + n_fields * width + pairs * width, hidden)
-
-    def forward(self, x, v):
-        return self.mlp(torch.cat([x, v.flatten(1), self.bilinear_interaction(self.senet(v))], 1))
-
-
-class Model(nn.Module):
+class Learner(nn.Module):
     def __init__(self, path):
         super().__init__()
         tensors, meta = read_model(path)
@@ -102,17 +45,15 @@ class Model(nn.Module):
         tables = [k for k in tensors if k.startswith("sparse_embedding.")]
         rows = [tensors["sparse_embedding.embedding_layers.%d.weight" % f].shape[0] for f in range(len(tables))]
         features = json.loads(meta["features"])
-        self.sparse_embedding = Fields(rows, int(width))
-        cls = {"mlp": Mlp, "fibinet": Fibinet}[name]
-        self.dense = cls(len(features["numeric"]), len(rows), int(width), [int(h) for h in hidden.split(",")])
-        self.double()
+        hidden = [int(h) for h in hidden.split(",")]
+        self.model = Model(name, len(features["numeric"]), rows, int(width), hidden).double()
         weights = {k: v for k, v in tensors.items() if not k.startswith("optimizer.")}
-        self.load_state_dict(weights, strict=True)
+        self.model.load_state_dict(weights, strict=True)
         steps = json.loads(meta["steps"])
-        self.tables = torch.optim.Adam(self.sparse_embedding.parameters(), lr=0.1)
-        self.network = torch.optim.Adam(self.dense.parameters(), lr=0.001)
+        self.tables = torch.optim.Adam(self.model.sparse_embedding.parameters(), lr=0.1)
+        self.network = torch.optim.Adam(self.model.dense.parameters(), lr=0.001)
         for key, opt in (("tables", self.tables), ("dense", self.network)):
-            for k, p in self.named_parameters():
+            for k, p in self.model.named_parameters():
                 if (k.startswith("sparse_embedding.")) == (key == "tables") and steps[key]:
                     opt.state[p] = {
                         "step": torch.tensor(float(steps[key])),
@@ -121,7 +62,7 @@ class Model(nn.Module):
                     }
 
     def forward(self, x, ids):
-        return self.dense(x, self.sparse_embedding(ids)).squeeze(1)
+        return self.model(x, ids)
 
     def clear(self):
         self.tables.zero_grad()
@@ -160,7 +101,7 @@ def main():
     a.add_argument("--steps", type=int, default=25)
     a = a.parse_args()
 
-    teacher, student = Model(a.teacher), Model(a.student)
+    teacher, student = Learner(a.teacher), Learner(a.student)
     features = json.loads(read_model(a.teacher)[1]["features"])
     columns = (a.label, names(features["numeric"]), names(features["fields"]))
     online, pool = read_rows(a.online, *columns), read_rows(a.pool, *columns)
