@@ -46,6 +46,19 @@ load setup
   [[ $output == *"ok 1 - examples of good.1"*"not ok 2 - examples of bad.1"*"not ok 3 - none.1: no example to run"* ]]
 }
 
+@test "deps: asks apt for what is missing and for nothing else" {
+  mkdir fake
+  printf '#!/bin/sh\neval p=\\$$#\n[ "$p" = "${MISSING-}" ] || echo "install ok installed"\n' > fake/dpkg-query
+  printf '#!/bin/sh\necho "apt-get $DEBIAN_FRONTEND $*" >> "%s/asked"\n' "$PWD" > fake/apt-get
+  printf '#!/bin/sh\nexec "$@"\n' > fake/sudo
+  chmod +x fake/*
+  PATH="$PWD/fake:$PATH" run -0 env -u MAKEFLAGS make -s -C "$TOP" deps deps-test
+  [[ ! -e asked ]]
+  MISSING=libjansson-dev PATH="$PWD/fake:$PATH" run -0 env -u MAKEFLAGS make -s -C "$TOP" deps
+  run -0 cat asked
+  [[ ${lines[0]} == "apt-get "*" update"* && ${lines[1]} == "apt-get noninteractive install "*" libjansson-dev" ]]
+}
+
 @test "install: staged, complete, and gone after uninstall" {
   local stage=(DESTDIR="$PWD/stage" prefix=/opt/ca BIN="${CA_BIN:-bin}")
   [[ -z ${CA_BIN-} ]] || stage+=(BUILD="$(dirname "$CA_BIN" | sed 's|/$||')")
