@@ -49,7 +49,7 @@ else
 SOURCE = ca-import $(QUIET) --schema $(call quote,$(SCHEMA)) --ratios $(RATIOS)
 DATA_FILE := $(DATA)
 endif
-$D/all.car: $(DATA_FILE) $(call uses,DATA SCHEMA ROWS DATA_SEED RATIOS)
+$D/all.car: $(DATA_FILE) $(call uses,DATA SCHEMA ROWS DATA_SEED $(if $(DATA_FILE),RATIOS))
 	@mkdir -p $D
 	$(Q)$(SOURCE) -o $@ $(DATA_FILE:%=-- %)
 $(HIST) $(TRAIN) $(ONLINE) $(TEST) &: $D/all.car $(call uses,RATIOS)
@@ -134,11 +134,11 @@ $(OUT)/results.svg: $(OUT)/results.tsv $(PIPELINES)/plot.gp
 
 # A job is one method with one seed. Its command spells out all settings, so that a line of a job list can be run by
 # hand; SEED=3 crossadapt-full is its last part.
+JOB = $(MAKE) --no-print-directory -f $(SELF) OUT=$(OUT) THREADS=$(THREADS) V=$V $(foreach s,$(SETTINGS),$s=$(call quote,$($s)))
 ifdef SEED
 .PHONY: $(ALL)
 $(ALL): %: $(OUT)/seed-$(SEED)/%.eval.tsv
 else
-JOB = $(MAKE) --no-print-directory -f $(SELF) OUT=$(OUT) THREADS=$(THREADS) V=$V $(foreach s,$(SETTINGS),$s=$(call quote,$($s)))
 jobs = $(subst $(newline) ,$(newline),$(foreach k,$(SEED_LIST),$(foreach m,$1,$(JOB) SEED=$k $m$(newline))))
 $(call settle,$(OUT)/teachers.jobs,$(call jobs,teacher))
 $(call settle,$(OUT)/students.jobs,$(call jobs,$(METHODS)))
@@ -151,5 +151,5 @@ teachers: data ## the teacher of each seed; before the methods, which share it
 students: teachers ## every method with every seed
 	@$(PIPELINES)/jobs $(OUT)/students $(JOBS)
 results: students ## the table, shown and in OUT/results.tsv and OUT/results.md, and a plot in OUT/results.svg
-	@$(MAKE) --no-print-directory -f $(SELF) $(addprefix $(OUT)/results.,tsv md svg)
+	@$(JOB) SEEDS=$(SEEDS) JOBS=$(JOBS) $(addprefix $(OUT)/results.,tsv md svg)
 	@cat $(OUT)/results.md
