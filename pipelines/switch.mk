@@ -3,7 +3,8 @@
 #     make -f pipelines/switch.mk DATA=ml1m.csv.gz SCHEMA=ml1m TEACHER=mlp:8:64,32,4 STUDENT=fibinet:16:256,128,16 \
 #         SEEDS=5 BATCH=512 JOBS=2 OUT=build/ml1m
 #
-# DATA=embedded, the default, generates ROWS rows. The table is OUT/results.tsv and OUT/results.md. A run that was
+# DATA=embedded, the default, generates ROWS rows with the columns of SCHEMA, criteo or small, and with VOCAB values in all
+# (ca-gen chooses when it is empty). The table is OUT/results.tsv and OUT/results.md. A run that was
 # stopped goes on when it is started again; a changed setting repeats what depends on it and nothing else.
 # CrossAdapt, sections 3 and 4.1; Table 1.
 OUT ?= build/switch
@@ -16,6 +17,7 @@ SELF := $(PIPELINES)/switch.mk
 DATA ?= embedded
 SCHEMA ?= criteo
 ROWS ?= 200k
+VOCAB ?=
 DATA_SEED ?= 1
 RATIOS ?= 4:4:1:1
 TEACHER ?= mlp:8:64,32,4
@@ -31,7 +33,7 @@ SEED0 ?= 0
 SEEDS ?= 5
 METHODS := full-retrain scratch scratch-online vanilla-kd crossadapt-full crossadapt-sample
 
-SETTINGS := DATA SCHEMA ROWS DATA_SEED RATIOS TEACHER STUDENT BATCH LOSS SAMPLE_METHOD SAMPLE_RATIO POSITIVE_RATIO \
+SETTINGS := DATA SCHEMA ROWS VOCAB DATA_SEED RATIOS TEACHER STUDENT BATCH LOSS SAMPLE_METHOD SAMPLE_RATIO POSITIVE_RATIO \
 	REPLAY_RATIO INTERVAL SEED0
 $(call keep,$(SETTINGS))
 
@@ -43,13 +45,13 @@ TRAIN := $D/train.car
 ONLINE := $D/online.car
 TEST := $D/test.car
 ifeq ($(DATA),embedded)
-SOURCE = ca-gen $(QUIET) --rows $(ROWS) --seed $(DATA_SEED)
+SOURCE = ca-gen $(QUIET) --preset $(SCHEMA) --rows $(ROWS) --seed $(DATA_SEED) $(if $(VOCAB),--vocab $(VOCAB))
 DATA_FILE :=
 else
 SOURCE = ca-import $(QUIET) --schema $(call quote,$(SCHEMA)) --ratios $(RATIOS)
 DATA_FILE := $(DATA)
 endif
-$D/all.car: $(DATA_FILE) $(call uses,DATA SCHEMA ROWS DATA_SEED $(if $(DATA_FILE),RATIOS))
+$D/all.car: $(DATA_FILE) $(call uses,DATA SCHEMA ROWS VOCAB DATA_SEED $(if $(DATA_FILE),RATIOS))
 	@mkdir -p $D
 	$(Q)$(SOURCE) -o $@ $(DATA_FILE:%=-- %)
 $(HIST) $(TRAIN) $(ONLINE) $(TEST) &: $D/all.car $(call uses,RATIOS)
