@@ -7,7 +7,7 @@ ROWS ?= 400k
 VOCAB ?= 20000
 endif
 BATCH ?= 256
-SEEDS ?= 2
+SEEDS ?= 3
 TEACHER ?= mlp:8:64,32
 STUDENT ?= fibinet:16:64,32
 include $(dir $(lastword $(MAKEFILE_LIST)))switch.mk
