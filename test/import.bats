@@ -319,3 +319,35 @@ globo 600000
 criteo_attribution 165152
 S
 }
+
+@test "libsvm and libffm" {
+  printf 'format = libsvm\ny label\n3 numeric missing=0\n* list\n' > svm.schema
+  printf '1 3:0.5 7:1 9:1\n0 9:1\n' | ca-import -q -s ./svm.schema --vocab-scope all | ca-view > got
+  diff got <(printf 'y\t3\t*\n1\t0.5\t1,2\n0\t0\t2\n')
+  printf 'format = libffm\ny label\n{0..1} categorical\nprice numeric from=2 missing=0\n' > ffm.schema
+  printf '1 0:17:1 1:99:1 2:5:0.25\n0 1:99:1 0:18:1\n' | ca-import -q -s ./ffm.schema --vocab-scope all | ca-view > got
+  diff got <(printf 'y\t0\t1\tprice\n1\t1\t1\t0.25\n0\t2\t1\t0\n')
+  run -3 --separate-stderr bash -c "echo '1 5:1:1' | ca-import -q -s ./ffm.schema -o x.car"
+  [[ $stderr == *"a field the schema does not have: '5:1:1'"*:1\'* ]]
+}
+
+@test "text from ca-gen comes in as the Criteo layout" {
+  ca-gen -q --rows 3000 --seed 5 --format tsv | ca-import -q -s criteo -o gen.car
+  [ "$(ca-view --header gen.car | grep -c numeric)" = 13 ]
+  [ "$(ca-view --header gen.car | grep -c categorical)" = 26 ]
+  [ "$(ca-view --totals gen.car | sed -n 's/^rows\t//p')" = 3000 ]
+}
+
+@test "no room to wait for the vocabulary, a run that is stopped: no output" {
+  TMPDIR=$PWD/nosuch run -4 import toy.csv -o x.car
+  mkfifo slow
+  import slow -o x.car &
+  exec 3> slow
+  cat toy.csv >&3
+  sleep 0.3
+  kill -TERM $!
+  wait $! && return 1
+  exec 3>&-
+  [ ! -e x.car ]
+  [ -z "$(find . -name '.x.car*')" ]
+}

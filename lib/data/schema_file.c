@@ -188,8 +188,8 @@ static int word_in(const char *w, const char *(*name)(int), int n)
     return -1;
 }
 
-static const char *nth_transform(int i) { return ca_transform_name((enum ca_transform)i); }
-static const char *nth_time(int i) { return ca_time_format_name((enum ca_time_format)i); }
+static const char *nth_transform(int i) { return ca_value_transform_name((enum ca_transform)i); }
+static const char *nth_time(int i) { return ca_value_time_name((enum ca_time_format)i); }
 
 /* "key=value" behind a column's role. Returns nonzero when the role has no such option or the value is bad. */
 static int column_option(struct ca_rule *r, char *word, struct ca_err *err)

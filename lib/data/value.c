@@ -182,13 +182,13 @@ double ca_value_transform(enum ca_transform t, double x)
     return x;
 }
 
-const char *ca_transform_name(enum ca_transform t)
+const char *ca_value_transform_name(enum ca_transform t)
 {
     static const char *const name[CA_N_TRANSFORMS] = {"none", "log2", "log1p", "lnsq"};
     return name[t];
 }
 
-const char *ca_time_format_name(enum ca_time_format f)
+const char *ca_value_time_name(enum ca_time_format f)
 {
     static const char *const name[CA_N_TIME_FORMATS] = {"integer", "date", "yymmddhh", "datetime"};
     return name[f];

@@ -30,7 +30,7 @@ int ca_value_time(struct ca_piece s, enum ca_time_format f, int64_t *out) CA_CHE
 
 double ca_value_transform(enum ca_transform t, double x);
 
-const char *ca_transform_name(enum ca_transform t);     /* "log2" */
-const char *ca_time_format_name(enum ca_time_format f); /* "yymmddhh" */
+const char *ca_value_transform_name(enum ca_transform t);     /* "log2" */
+const char *ca_value_time_name(enum ca_time_format f); /* "yymmddhh" */
 
 #endif
