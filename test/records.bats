@@ -183,7 +183,7 @@ assert {"name", "role", "type", "list", "vocab"} == set(h["columns"][0])'
   producer=$!
   ca-cat pipe -o out.car 2> log &
   consumer=$!
-  sleep 0.3
+  wait_written out.car
   kill -KILL "$producer"
   status=0
   wait "$consumer" || status=$?
@@ -194,7 +194,7 @@ assert {"name", "role", "type", "list", "vocab"} == set(h["columns"][0])'
 
 @test "SIGTERM in the middle of writing leaves no file" {
   ca-gen --rows 100M --seed 1 2> /dev/null | ca-cat -o out.car &
-  sleep 0.3
+  wait_written out.car
   kill -TERM $!
   status=0
   wait $! || status=$?
