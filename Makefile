@@ -47,8 +47,9 @@ TOOL_BIN := $(TOOLS:%=$(BIN)/%)
 LIB := $(BUILD)/libcrossadapt.a
 MAN := $(patsubst man/%,$(BUILD)/man/%,$(sort $(wildcard man/*.[1-9])))
 
-# compute loops are written for the vectoriser, which wakes up at -O3
-$(BUILD)/obj/lib/nn/%.o $(BUILD)/double/lib/nn/%.o: SPEED = $(patsubst -O2,-O3,$(filter -O2,$(CFLAGS)))
+# compute loops are written for the vectoriser: it wakes up at -O3, and a square root that may set errno
+# or a comparison that may trap stops it; no result changes with these
+$(BUILD)/obj/lib/nn/%.o $(BUILD)/double/lib/nn/%.o: SPEED = $(patsubst -O2,-O3,$(filter -O2,$(CFLAGS))) -fno-math-errno -fno-trapping-math
 
 # what objects depend on besides their sources
 include pipelines/settle.mk
@@ -128,6 +129,8 @@ $(BUILD)/double/%.o: %.c $(BUILD)/flags | $(if $(BLAS_DIR),,blas)
 	$(Q)$(CC) $(CPPFLAGS_ALL) -DCA_DOUBLE $(CFLAGS_ALL) -MMD -MP -c $< -o $@
 $(BUILD)/libdouble.a: $(DOUBLE_OBJ) $(BUILD)/lib.list
 	$(Q)rm -f $@; $(AR) rcsD $@ $(DOUBLE_OBJ)
+$(BUILD)/bench_%: test/bench_%.c $(LIB)
+	$(Q)$(CC) $(CPPFLAGS_ALL) -Itest -Itest/unit $(CFLAGS_ALL) -MMD -MP -o $@ $< $(LIB) $(LDLIBS_ALL)
 $(BUILD)/unit/test_%: test/unit/test_%.c $(LIB)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(CPPFLAGS_ALL) -Itest/unit $(CFLAGS_ALL) -MMD -MP -o $@ $< $(LIB) $(LDLIBS_ALL)

@@ -1,31 +1,25 @@
 /*
  * A row last touched at step t0 with moments m, v must later receive
- *   - sum_k w_k m / (sqrt(v) x_k + eps),   s = t0 + k, k = 1..t-t0,
- *   w_k = lr b1^k / (1 - b1^s),  x_k = b2^(k/2) / sqrt(1 - b2^s).
- * Weights w_k on points x_k depend on t0 and t alone and lie almost on one
- * point, so two Gauss nodes, made from their first four moments, replace the
- * sum to the last digits of a float. Dropping eps instead would not do:
- * gradients of 1e-5 make sqrt(v) as small as eps. Where the points spread more
- * (the first hundred steps, a small b2) the sum is taken plainly, and so it is
- * over short rests.
+ *   - m sum_k w_k y_k / (sqrt(v) + eps y_k),   s = t0 + k, k = 1..t-t0,
+ *   w_k = lr b1^k / (1 - b1^s),  y_k = sqrt(1 - b2^s) / b2^(k/2).
+ * Weights w_k on points y_k depend on t0 and t alone. As a function of y the
+ * term is a straight line while sqrt(v) is far above eps y and nearly constant
+ * far below, so the two Gauss points of the measure, made from its first four
+ * moments, replace the sum to the last digits of a float. Dropping eps would
+ * not do: gradients of 1e-5 make sqrt(v) as small as eps. In the first hundred
+ * steps the points spread too much for a sqrt(v) near eps; there the sum is
+ * taken plainly, and so it is over short rests.
  */
 #include "nn/adam.h"
 
 #include <math.h>
 #include <string.h>
 
-#include "nn/simd.h"
+#include "nn/adam_row.h"
 
 #include "base/banned.h"
 
-#define SPREAD 0.001 /* variance of the points over their squared mean up to which two nodes do: error about its square */
-#define PLAIN_REST 2 /* steps of rest that are as cheap one by one */
-
-#ifdef CA_DOUBLE
-#define SQRT sqrt
-#else
-#define SQRT sqrtf
-#endif
+#define ACCURACY 2e-6 /* of the rule, relative to the way that a rest goes */
 
 const struct ca_adam ca_adam_default = {.lr_table = 0.1, .lr_dense = 0.001, .beta1 = 0.9, .beta2 = 0.999, .eps = 1e-8};
 
@@ -89,28 +83,35 @@ static int grow(struct ca_adam_clock *c, size_t need, struct ca_err *err)
     return code;
 }
 
-/* Two-point Gauss rule from mass, mean, variance and third central moment; weight 0 where it would not do. */
-static void gauss(const double m[5], ca_real quad[4])
+/*
+ * Two-point Gauss rule from mass, mean, variance and third central moment. Its
+ * relative error is 4 V^2 u^3 / (1+u)^4 with V = variance / mean^2 and
+ * u = eps mean / sqrt(v): the fourth derivative of y / (sqrt(v) + eps y) times
+ * the norm of the second orthogonal polynomial, 4 var^2 for a geometric tail.
+ */
+static struct ca_adam_quad gauss(const double m[5], double eps)
 {
     double mass = m[W0] > 0 ? m[W0] : 1, shift = m[W1] / mass, mean = m[ORIGIN] + shift;
-    double var = m[W2] / mass - shift * shift, third, dev, half, root, low, high;
-    int fits = var <= SPREAD * mean * mean;
+    double var = m[W2] / mass - shift * shift, spread = var / (mean * mean), least = 0;
+    double third, dev, half, root, low, high, y0 = mean, y1 = mean, w0 = m[W0], w1 = 0;
 
-    quad[0] = quad[1] = (ca_real)mean;
-    quad[2] = fits ? (ca_real)m[W0] : 0;
-    quad[3] = 0;
-    if (!fits || var <= 1e-30)
-        return;
-    dev = sqrt(var);
-    third = m[W3] / mass - 3 * shift * m[W2] / mass + 2 * shift * shift * shift;
-    half = 0.5 * third / (var * dev);
-    root = sqrt(1 + half * half);
-    low = half - root;
-    high = half + root;
-    quad[0] = (ca_real)(mean + dev * low);
-    quad[1] = (ca_real)(mean + dev * high);
-    quad[2] = (ca_real)(m[W0] * high / (high - low));
-    quad[3] = (ca_real)(m[W0] * -low / (high - low));
+    if (var > 1e-30) {
+        dev = sqrt(var);
+        third = m[W3] / mass - 3 * shift * m[W2] / mass + 2 * shift * shift * shift;
+        half = 0.5 * third / (var * dev);
+        root = sqrt(1 + half * half);
+        low = half - root;
+        high = half + root;
+        y0 = mean + dev * low;
+        y1 = mean + dev * high;
+        w0 = m[W0] * high / (high - low);
+        w1 = m[W0] * -low / (high - low);
+    }
+    /* The last factor is at most 27/256. */
+    if (4 * spread * spread * 27 / 256 > ACCURACY)
+        least = eps * mean / cbrt(ACCURACY / (4 * spread * spread));
+    return (struct ca_adam_quad){.a0 = (ca_real)(w0 * y0), .a1 = (ca_real)(w1 * y1), .e0 = (ca_real)(eps * y0),
+                                 .e1 = (ca_real)(eps * y1), .v_least = (ca_real)(least * least)};
 }
 
 int ca_adam_clock_tick(struct ca_adam_clock *c, struct ca_err *err)
@@ -132,35 +133,30 @@ int ca_adam_clock_tick(struct ca_adam_clock *c, struct ca_err *err)
     for (uint64_t t0 = first; t0 < t; t0++) {
         double *m = c->moment[t0 % c->live];
         uint64_t k = t - t0;
-        double w = rate * c->pow1[k], x = root * c->pow2[k], y;
+        double w = rate * c->pow1[k], y = 1 / (root * c->pow2[k]);
 
         if (k == 1) {
             memset(m, 0, sizeof c->moment[0]);
-            m[ORIGIN] = x;
+            m[ORIGIN] = y;
         }
-        y = x - m[ORIGIN];
+        y -= m[ORIGIN];
         m[W0] += w;
         m[W1] += w * y;
         m[W2] += w * y * y;
         m[W3] += w * y * y * y;
-        gauss(m, c->quad[t0 - c->base]);
+        c->quad[t0 - c->base] = gauss(m, c->rule.eps);
     }
     return 0;
 }
 
-CA_CLONES void ca_adam_step(const struct ca_adam_clock *c, size_t n, ca_real *restrict p, ca_real *restrict m,
-                            ca_real *restrict v, const ca_real *restrict g)
+CA_CLONES void ca_adam_step(const struct ca_adam_clock *c, size_t n, ca_real *p, ca_real *m, ca_real *v, const ca_real *g)
 {
-    /* 1 - b rounded once from double, as PyTorch has it: 1 - (float)b is off by 1e-5 */
-    ca_real b1 = (ca_real)c->rule.beta1, a1 = (ca_real)(1 - c->rule.beta1);
-    ca_real b2 = (ca_real)c->rule.beta2, a2 = (ca_real)(1 - c->rule.beta2);
-    ca_real rate = c->rate[c->now - c->base], root = c->root[c->now - c->base], eps = (ca_real)c->rule.eps;
+    ca_adam_step_row(c, n, p, m, v, g);
+}
 
-    for (size_t i = 0; i < n; i++) {
-        m[i] = b1 * m[i] + a1 * g[i];
-        v[i] = b2 * v[i] + a2 * g[i] * g[i];
-        p[i] -= rate * m[i] / (SQRT(v[i]) * root + eps);
-    }
+CA_CLONES void ca_adam_rest(const struct ca_adam_clock *c, uint64_t from, size_t n, ca_real *p, ca_real *m, ca_real *v)
+{
+    ca_adam_rest_row(c, from, n, p, m, v);
 }
 
 CA_CLONES void ca_adam_rest_exact(const struct ca_adam_clock *c, uint64_t from, size_t n, ca_real *restrict p,
@@ -173,37 +169,7 @@ CA_CLONES void ca_adam_rest_exact(const struct ca_adam_clock *c, uint64_t from, 
         for (size_t i = 0; i < n; i++) {
             m[i] *= b1;
             v[i] *= b2;
-            p[i] -= rate * m[i] / (SQRT(v[i]) * root + eps);
+            p[i] -= rate * m[i] / (CA_SQRT(v[i]) * root + eps);
         }
-    }
-}
-
-CA_CLONES void ca_adam_rest(const struct ca_adam_clock *c, uint64_t from, size_t n, ca_real *restrict p,
-                            ca_real *restrict m, ca_real *restrict v)
-{
-    uint64_t gap = c->now - from;
-    ca_real eps = (ca_real)c->rule.eps, decay1, decay2;
-    const ca_real *q = c->quad[from - c->base];
-
-    if (gap > PLAIN_REST && q[2] > 0) {
-        for (size_t i = 0; i < n; i++) {
-            ca_real s = SQRT(v[i]);
-            p[i] -= m[i] * (q[2] / (s * q[0] + eps) + q[3] / (s * q[1] + eps));
-        }
-    } else {
-        /* The sum alone: m and v decay below in one product each. */
-        uint64_t live = gap < c->live ? gap : c->live;
-        for (uint64_t k = 1; k <= live; k++) {
-            ca_real w = c->rate[from + k - c->base] * (ca_real)c->pow1[k];
-            ca_real x = c->root[from + k - c->base] * (ca_real)c->pow2[k];
-            for (size_t i = 0; i < n; i++)
-                p[i] -= w * m[i] / (SQRT(v[i]) * x + eps);
-        }
-    }
-    decay1 = gap <= c->live ? (ca_real)c->pow1[gap] : 0;
-    decay2 = (ca_real)(gap <= c->live ? c->pow2[gap] * c->pow2[gap] : pow(c->rule.beta2, (double)gap));
-    for (size_t i = 0; i < n; i++) {
-        m[i] *= decay1;
-        v[i] *= decay2;
     }
 }

@@ -11,6 +11,11 @@
 
 #define CA_ADAM_LIVE_MAX 1024 /* steps of rest that are looked at: enough for b1 up to 0.974 */
 
+/* What a rest since some step does: p -= m (a0 / (sqrt(v) + e0) + a1 / (sqrt(v) + e1)) where v is 0 or at least v_least. */
+struct ca_adam_quad {
+    ca_real a0, a1, e0, e1, v_least;
+};
+
 /* The steps of one optimizer: what catching up needs to know of each. */
 struct ca_adam_clock {
     struct ca_adam rule;
@@ -23,7 +28,7 @@ struct ca_adam_clock {
     size_t cap;          /* room of the arrays below, indexed by step - base */
     ca_real *rate;       /* lr / (1 - b1^s) */
     ca_real *root;       /* 1 / sqrt(1 - b2^s) */
-    ca_real (*quad)[4];  /* by last touched step: two nodes, two weights */
+    struct ca_adam_quad *quad; /* by last touched step */
     double (*moment)[5]; /* ring of live, by last touched step */
     double *pow1, *pow2; /* b1^k, b2^(k/2), k up to live */
 };

@@ -2,7 +2,7 @@
 
 #include <string.h>
 
-#include "nn/simd.h"
+#include "nn/adam_row.h"
 
 #include "base/banned.h"
 
@@ -62,21 +62,60 @@ static int is_touched(const struct ca_table *t, uint32_t row, uint32_t slot)
     return slot < t->n_touched && t->touched[slot] == row;
 }
 
+/*
+ * Loops over rows come twice: with a width known to the compiler, where a row
+ * is one or two registers, for the usual widths, and for any.
+ */
+#define BY_WIDTH(t, call) \
+    do { \
+        if ((t)->width == 8) { \
+            const size_t width = 8; \
+            call; \
+        } else if ((t)->width == 16) { \
+            const size_t width = 16; \
+            call; \
+        } else { \
+            const size_t width = (t)->width; \
+            call; \
+        } \
+    } while (0)
+
 /* p, m and v of a row to the present. */
-static void bring(const struct ca_table *t, const struct ca_adam_clock *clock, uint32_t row)
+CA_INLINE void bring(const struct ca_table *t, const struct ca_adam_clock *clock, uint32_t row, size_t width)
 {
     struct ca_row_mark *mark = &t->mark[row];
-    ca_real *p = row_of(t, row);
+    ca_real *p = t->data + (size_t)row * 3 * width;
 
     if (!mark->last || mark->last == clock->now)
         return;
-    ca_adam_rest(clock, mark->last, t->width, p, p + t->width, p + 2 * t->width);
+    ca_adam_rest_row(clock, mark->last, width, p, p + width, p + 2 * width);
     mark->last = (uint32_t)clock->now;
+}
+
+CA_INLINE void prefetch_row(const ca_real *row, size_t elements)
+{
+    for (size_t i = 0; i < elements; i += 64 / sizeof *row)
+        __builtin_prefetch(row + i, 1);
+}
+
+CA_INLINE void bring_touched(const struct ca_table *t, const struct ca_adam_clock *clock, size_t from, size_t width)
+{
+    for (size_t s = from; s < t->n_touched; s++) {
+        if (s + AHEAD < t->n_touched)
+            prefetch_row(row_of(t, t->touched[s + AHEAD]), 3 * width);
+        bring(t, clock, t->touched[s], width);
+        memcpy(t->value + s * width, row_of(t, t->touched[s]), width * sizeof *t->value);
+    }
+}
+
+CA_CLONES static void bring_new(const struct ca_table *t, const struct ca_adam_clock *clock, size_t from)
+{
+    BY_WIDTH(t, bring_touched(t, clock, from, width));
 }
 
 void ca_table_touch(struct ca_table *t, const struct ca_adam_clock *clock, const uint32_t *ids, size_t n)
 {
-    size_t known = t->n_touched, row_bytes = t->stride * sizeof *t->data;
+    size_t known = t->n_touched;
 
     for (size_t b = 0; b < n; b++) {
         uint32_t row = ids[b];
@@ -89,15 +128,7 @@ void ca_table_touch(struct ca_table *t, const struct ca_adam_clock *clock, const
         }
         t->index[b] = t->mark[row].slot;
     }
-    for (size_t s = known; s < t->n_touched; s++) {
-        if (s + AHEAD / 2 < t->n_touched) {
-            const char *next = (const char *)row_of(t, t->touched[s + AHEAD / 2]);
-            for (size_t byte = 0; byte < row_bytes; byte += 64)
-                __builtin_prefetch(next + byte, 1);
-        }
-        bring(t, clock, t->touched[s]);
-        memcpy(t->value + s * t->width, row_of(t, t->touched[s]), t->width * sizeof *t->value);
-    }
+    bring_new(t, clock, known);
     memset(t->grad + known * t->width, 0, (t->n_touched - known) * t->width * sizeof *t->grad);
 }
 
@@ -107,15 +138,9 @@ CA_INLINE void copy_rows(size_t width, const uint32_t *index, size_t n, const ca
         memcpy(out + r * ld, from + (size_t)index[r] * width, width * sizeof *out);
 }
 
-/* The usual widths are known to the compiler: a row is then one or two moves. */
 void ca_table_gather_touched(const struct ca_table *t, size_t from, size_t n, ca_real *out, size_t ld)
 {
-    if (t->width == 8)
-        copy_rows(8, t->index + from, n, t->value, out, ld);
-    else if (t->width == 16)
-        copy_rows(16, t->index + from, n, t->value, out, ld);
-    else
-        copy_rows(t->width, t->index + from, n, t->value, out, ld);
+    BY_WIDTH(t, copy_rows(width, t->index + from, n, t->value, out, ld));
 }
 
 /* The present weights of a row that rests in the past. */
@@ -134,8 +159,8 @@ static void look(const struct ca_table *t, const struct ca_adam_clock *clock, ui
     }
 }
 
-void ca_table_gather(const struct ca_table *t, const struct ca_adam_clock *clock, const uint32_t *ids, size_t n,
-                     ca_real *out, size_t ld)
+CA_INLINE void gather_rows(const struct ca_table *t, const struct ca_adam_clock *clock, const uint32_t *ids, size_t n,
+                           ca_real *out, size_t ld, size_t width)
 {
     for (size_t r = 0; r < n; r++) {
         uint32_t last;
@@ -149,14 +174,25 @@ void ca_table_gather(const struct ca_table *t, const struct ca_adam_clock *clock
         if (last && last != clock->now)
             look(t, clock, ids[r], out + r * ld);
         else
-            memcpy(out + r * ld, row_of(t, ids[r]), t->width * sizeof *out);
+            memcpy(out + r * ld, row_of(t, ids[r]), width * sizeof *out);
     }
+}
+
+void ca_table_gather(const struct ca_table *t, const struct ca_adam_clock *clock, const uint32_t *ids, size_t n,
+                     ca_real *out, size_t ld)
+{
+    BY_WIDTH(t, gather_rows(t, clock, ids, n, out, ld, width));
+}
+
+CA_INLINE void copy_block(ca_real *to, size_t n, const ca_real *from, size_t ld, size_t width)
+{
+    for (size_t r = 0; r < n; r++)
+        memcpy(to + r * width, from + r * ld, width * sizeof *to);
 }
 
 void ca_table_keep(struct ca_table *t, size_t from, size_t n, const ca_real *d, size_t ld)
 {
-    for (size_t r = 0; r < n; r++)
-        memcpy(t->dvalue + (from + r) * t->width, d + r * ld, t->width * sizeof *d);
+    BY_WIDTH(t, copy_block(t->dvalue + from * width, n, d, ld, width));
 }
 
 CA_INLINE void add_rows(size_t width, const uint32_t *index, size_t n, const ca_real *from, ca_real *to)
@@ -167,33 +203,33 @@ CA_INLINE void add_rows(size_t width, const uint32_t *index, size_t n, const ca_
 
 CA_CLONES void ca_table_accumulate(struct ca_table *t, size_t n)
 {
-    if (t->width == 8)
-        add_rows(8, t->index, n, t->dvalue, t->grad);
-    else if (t->width == 16)
-        add_rows(16, t->index, n, t->dvalue, t->grad);
-    else
-        add_rows(t->width, t->index, n, t->dvalue, t->grad);
+    BY_WIDTH(t, add_rows(width, t->index, n, t->dvalue, t->grad));
 }
 
-void ca_table_step(struct ca_table *t, const struct ca_adam_clock *clock)
+CA_INLINE void step_rows(struct ca_table *t, const struct ca_adam_clock *clock, size_t width)
 {
     for (size_t s = 0; s < t->n_touched; s++) {
-        ca_real *p = row_of(t, t->touched[s]);
+        ca_real *p = t->data + (size_t)t->touched[s] * 3 * width;
 
-        ca_adam_step(clock, t->width, p, p + t->width, p + 2 * t->width, t->grad + s * t->width);
+        if (s + AHEAD < t->n_touched) {
+            prefetch_row(row_of(t, t->touched[s + AHEAD]), 3 * width);
+            __builtin_prefetch(&t->mark[t->touched[s + AHEAD]], 1);
+        }
+        ca_adam_step_row(clock, width, p, p + width, p + 2 * width, t->grad + s * width);
         t->mark[t->touched[s]].last = (uint32_t)clock->now;
     }
+}
+
+CA_CLONES void ca_table_step(struct ca_table *t, const struct ca_adam_clock *clock)
+{
+    BY_WIDTH(t, step_rows(t, clock, width));
     ca_table_forget(t);
 }
 
-void ca_table_descend(struct ca_table *t, ca_real rate)
+CA_CLONES void ca_table_descend(struct ca_table *t, ca_real rate)
 {
-    for (size_t s = 0; s < t->n_touched; s++) {
-        ca_real *p = row_of(t, t->touched[s]);
-
-        for (size_t i = 0; i < t->width; i++)
-            p[i] -= rate * t->grad[s * t->width + i];
-    }
+    for (size_t s = 0; s < t->n_touched; s++)
+        ca_axpy(t->width, -rate, t->grad + s * t->width, row_of(t, t->touched[s]));
     ca_table_forget(t);
 }
 
@@ -202,12 +238,17 @@ void ca_table_forget(struct ca_table *t)
     t->n_touched = 0;
 }
 
-void ca_table_settle(struct ca_table *t, const struct ca_adam_clock *clock, size_t from, size_t to)
+CA_INLINE void bring_range(const struct ca_table *t, const struct ca_adam_clock *clock, size_t from, size_t to,
+                           size_t width)
 {
-    if (!t->mark)
-        return;
     for (size_t row = from; row < to; row++)
-        bring(t, clock, (uint32_t)row);
+        bring(t, clock, (uint32_t)row, width);
+}
+
+CA_CLONES void ca_table_settle(struct ca_table *t, const struct ca_adam_clock *clock, size_t from, size_t to)
+{
+    if (t->mark)
+        BY_WIDTH(t, bring_range(t, clock, from, to, width));
 }
 
 const ca_real *ca_table_gradient(const struct ca_table *t, size_t row)
