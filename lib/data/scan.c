@@ -10,13 +10,10 @@
 #define START_BYTES ((size_t)1 << 18) /* stays in the second-level cache */
 #define GROUP 64                      /* bytes looked at together; the buffer is padded by as much */
 
-#define ONES 0x0101010101010101u
-#define LOW7 0x7f7f7f7f7f7f7f7fu
-
 struct ca_scan {
     struct ca_source *source;
     struct ca_scan_rule rule;
-    uint64_t sep8, quote8; /* the byte eight times; without quotes quote8 repeats sep8 */
+    char quote;            /* '"', or sep again where quotes are nothing special */
 
     char *buf;
     size_t cap;            /* without padding */
@@ -52,8 +49,7 @@ int ca_scan_open(struct ca_scan **out, struct ca_source *source, const struct ca
     }
     t->source = source;
     t->rule = *rule;
-    t->sep8 = ONES * (unsigned char)rule->sep;
-    t->quote8 = rule->quotes ? ONES * (unsigned char)'"' : t->sep8;
+    t->quote = rule->quotes ? '"' : rule->sep;
     t->cap = START_BYTES;
     t->buf = ca_mem_zalloc(t->cap + GROUP, 1, err);
     if (!t->buf) {
@@ -81,24 +77,22 @@ void ca_scan_close(struct ca_scan *t)
     ca_mem_free(t);
 }
 
-/* 0x80 in every byte of v that is not zero (exactly: no borrow runs between bytes). */
-static inline uint64_t nonzero(uint64_t v)
+/*
+ * One bit for each of 64 bytes: is it a separator, a quote, a line end or NUL?
+ * The first loop is one the compiler turns into vector compares.
+ */
+static uint64_t specials(const char *p, char sep, char quote)
 {
-    return ((v & LOW7) + LOW7) | v;
-}
-
-/* One bit for each of 64 bytes: is it a separator, a quote, a line end or NUL? */
-static uint64_t specials(const char *p, uint64_t sep8, uint64_t quote8)
-{
+    unsigned char flag[GROUP];
     uint64_t mask = 0;
 
+    for (unsigned i = 0; i < GROUP; i++)
+        flag[i] = (unsigned char)((p[i] == sep) | (p[i] == quote) | (p[i] == '\n') | (p[i] == '\0'));
     for (unsigned k = 0; k < GROUP / 8; k++) {
-        uint64_t v, other;
-        memcpy(&v, p + 8 * k, 8);
-        v = le64toh(v);
-        other = nonzero(v ^ sep8) & nonzero(v ^ quote8) & nonzero(v ^ (ONES * '\n')) & nonzero(v);
+        uint64_t v;
+        memcpy(&v, flag + 8 * k, 8);
         /* the multiplication gathers the eight flags in the top byte */
-        mask |= (((~other >> 7) & ONES) * 0x0102040810204080u >> 56) << (8 * k);
+        mask |= (le64toh(v) * 0x0102040810204080u >> 56) << (8 * k);
     }
     return mask;
 }
@@ -106,7 +100,7 @@ static uint64_t specials(const char *p, uint64_t sep8, uint64_t quote8)
 static inline void cursor_at(struct cursor *c, const struct ca_scan *t, const char *p)
 {
     c->group = p;
-    c->mask = specials(p, t->sep8, t->quote8);
+    c->mask = specials(p, t->rule.sep, t->quote);
 }
 
 /* The next special byte, or NULL when there is none before the end of what is read. */
@@ -118,7 +112,7 @@ static inline const char *cursor_next(struct cursor *c, const struct ca_scan *t)
         c->group += GROUP;
         if (c->group >= end)
             return NULL;
-        c->mask = specials(c->group, t->sep8, t->quote8);
+        c->mask = specials(c->group, t->rule.sep, t->quote);
     }
     p = c->group + __builtin_ctzll(c->mask);
     c->mask &= c->mask - 1;

@@ -13,9 +13,9 @@
 static const double ten[EXACT_TEN + 1] = {1e0,  1e1,  1e2,  1e3,  1e4,  1e5,  1e6,  1e7,  1e8,  1e9,  1e10, 1e11,
                                           1e12, 1e13, 1e14, 1e15, 1e16, 1e17, 1e18, 1e19, 1e20, 1e21, 1e22};
 
-static int digit(char c)
+static inline int digit(char c)
 {
-    return c >= '0' && c <= '9';
+    return (unsigned char)(c - '0') <= 9;
 }
 
 /* The general case, slow and right: exponents, many digits. */
@@ -40,7 +40,7 @@ static int number_by_libc(struct ca_piece s, double *out)
 
 int ca_value_number(struct ca_piece s, double *out)
 {
-    const char *p = s.p, *end = s.p + s.n, *point = NULL;
+    const char *p = s.p, *end = s.p + s.n, *point = NULL, *q;
     uint64_t m = 0;
     int negative = 0;
     size_t digits;
@@ -51,14 +51,13 @@ int ca_value_number(struct ca_piece s, double *out)
     }
     if (end - p > EXACT_DIGITS)
         return number_by_libc(s, out);
-    for (const char *q = p; q < end; q++) {
-        if (digit(*q))
+    for (q = p; q < end && digit(*q); q++)
+        m = 10 * m + (uint64_t)(*q - '0');
+    if (q < end && *q == '.')
+        for (point = q++; q < end && digit(*q); q++)
             m = 10 * m + (uint64_t)(*q - '0');
-        else if (*q == '.' && !point)
-            point = q;
-        else
-            return number_by_libc(s, out);
-    }
+    if (q < end)
+        return number_by_libc(s, out);
     digits = (size_t)(end - p) - (point != NULL);
     if (!digits)
         return 1;
