@@ -13,7 +13,7 @@ enum { FORMAT_TSV, FORMAT_JSON };
 
 struct params {
     const char *diff;
-    int format, provenance, vocabulary, digest, tensors;
+    int format, provenance, vocabulary, digest, tensors, weights_only;
 };
 
 #define AT(member) offsetof(struct params, member)
@@ -26,11 +26,14 @@ static const struct ca_opt opts[] = {
     {"provenance", 'p', CA_OPT_FLAG, AT(provenance), "", NULL, 0, 0, 0, "how the model was made, one JSON object a run"},
     {"vocabulary", 0, CA_OPT_FLAG, AT(vocabulary), "", NULL, 0, 0, 0, "write the vocabulary as it is stored"},
     {"digest", 0, CA_OPT_FLAG, AT(digest), "", NULL, 0, 0, 0, "the content digest of the weights alone"},
+    {"weights-only", 0, CA_OPT_FLAG, AT(weights_only), "", NULL, 0, 0, 0,
+     "write the model again without optimizer state and vocabulary, for PyTorch or for scoring"},
 };
 
 static const struct ca_example examples[] = {
     {"ca-model student.safetensors", "architecture, features and sizes"},
     {"ca-model --tensors student.safetensors | sort -t\"$(printf '\\t')\" -k5,5gr | head", "the largest tensors by norm"},
+    {"ca-model --weights-only student.safetensors -o torch.safetensors", "what load_state_dict takes"},
     {"ca-model --diff a.safetensors b.safetensors", "do two files hold the same weights"},
     {NULL, NULL},
 };
@@ -267,8 +270,9 @@ static int show_diff(struct ca_model *a, struct ca_model *b, int format, struct 
 
 static int check_options(const struct params *p, struct ca_err *err)
 {
-    if (p->tensors + (p->diff != NULL) + p->provenance + p->vocabulary + p->digest > 1)
-        return ca_err_set(err, CA_EUSAGE, "--tensors, --diff, --provenance, --vocabulary and --digest exclude each other");
+    if (p->tensors + (p->diff != NULL) + p->provenance + p->vocabulary + p->digest + p->weights_only > 1)
+        return ca_err_set(err, CA_EUSAGE, "give one of --tensors, --diff, --provenance, --vocabulary, --digest and "
+                                          "--weights-only");
     return 0;
 }
 
@@ -297,26 +301,14 @@ static int show(const struct params *p, struct ca_model *m, struct ca_model *oth
     return rc;
 }
 
-static int run_model(struct ca_run *run, struct ca_err *err)
+static int write_text(const struct params *p, struct ca_run *run, struct ca_model *m, struct ca_model *other,
+                      struct ca_err *err)
 {
-    const struct params *p = run->params;
-    const char *path = run->n_operands ? run->operands[0] : "-";
-    unsigned flags = run->common.force ? CA_MODEL_FORCE : 0;
-    struct ca_pool *pool = NULL;
-    struct ca_model *m = NULL, *other = NULL;
     struct ca_buf text = {0};
     struct ca_out *out = NULL;
     int rc;
 
-    if ((rc = check_options(p, err)))
-        return rc;
-    pool = ca_pool_new(1, err);
-    if (!pool)
-        return err->code;
-    /* the whole file is read, optimizer state and all: every checksum is looked at */
-    if ((rc = ca_model_load(&m, path, flags, pool, err)) ||
-        (p->diff && (rc = ca_model_load(&other, p->diff, flags, pool, err))) ||
-        (rc = show(p, m, other, &text, &run->answer_no, err)) || (rc = ca_buf_check(&text, err)) ||
+    if ((rc = show(p, m, other, &text, &run->answer_no, err)) || (rc = ca_buf_check(&text, err)) ||
         (rc = ca_out_open(&out, run->common.output, err)))
         goto done;
     rc = ca_out_write(out, text.data ? text.data : "", text.len, err);
@@ -327,6 +319,30 @@ static int run_model(struct ca_run *run, struct ca_err *err)
 done:
     ca_out_abort(out);
     ca_buf_fini(&text);
+    return rc;
+}
+
+static int run_model(struct ca_run *run, struct ca_err *err)
+{
+    const struct params *p = run->params;
+    const char *path = run->n_operands ? run->operands[0] : "-";
+    unsigned flags = run->common.force ? CA_MODEL_FORCE : 0;
+    struct ca_pool *pool = NULL;
+    struct ca_model *m = NULL, *other = NULL;
+    int rc;
+
+    if ((rc = check_options(p, err)))
+        return rc;
+    pool = ca_pool_new(1, err);
+    if (!pool)
+        return err->code;
+    /* the whole file is read, optimizer state and all: every checksum is looked at */
+    if ((rc = ca_model_load(&m, path, flags, pool, err)) ||
+        (p->diff && (rc = ca_model_load(&other, p->diff, flags, pool, err))))
+        goto done;
+    rc = p->weights_only ? ca_model_save(m, run->common.output, CA_MODEL_WEIGHTS_ONLY, run, err)
+                         : write_text(p, run, m, other, err);
+done:
     ca_model_free(m);
     ca_model_free(other);
     ca_pool_free(pool);

@@ -53,6 +53,10 @@ need_torch() { "$PYTHON" -c 'import torch' 2> /dev/null || skip "no torch for $P
   [[ $(stat -c %s w.safetensors) -lt $(($(stat -c %s "$M") / 2)) ]]
   [[ $(ca-model w.safetensors | grep dense_steps) == $'dense_steps\t0' ]]
   diff <(ca-predict -q -m w.safetensors "$IN") <(ca-predict -q -m "$M" "$IN")
+  # the same out of the whole model
+  ca-model --weights-only --no-provenance "$M" -o v.safetensors
+  run -0 ca-model --diff v.safetensors w.safetensors
+  [[ $(stat -c %s v.safetensors) -lt $(($(stat -c %s "$M") / 2)) ]]
 }
 
 @test "PyTorch takes our file strictly, and computes our logits" {

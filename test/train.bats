@@ -192,6 +192,21 @@ WORDS
   [[ ! -e x.safetensors ]]
 }
 
+@test "SIGTERM ends it with that signal and leaves nothing" {
+  mkfifo in
+  ca-train -q --arch mlp:4:8 --batch 100 -o m.safetensors --log log.tsv in &
+  pid=$!
+  exec 7> in
+  cat "$IN" >&7 &
+  # it has opened its outputs once the first rows are through
+  for _ in {1..100}; do [[ -n $(find . -name '.m.safetensors.tmp.*') ]] && break; sleep 0.1; done
+  [[ -n $(find . -name '.m.safetensors.tmp.*') ]]
+  kill -TERM $pid
+  status=0; wait $pid || status=$?
+  exec 7>&-
+  [[ $status == 143 && ! -e m.safetensors && -z $(find . -name '.*.tmp.*') ]]
+}
+
 @test "names with a space and names that begin with a dash" {
   cp "$IN" './-in put.car'
   run -0 ca-train -q --arch mlp:4:8 -o '-o ut.safetensors' -- '-in put.car'

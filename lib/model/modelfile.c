@@ -457,7 +457,7 @@ static int load(struct ca_model *m, struct ca_st *st, unsigned flags, struct ca_
         ca_graph_free(g);
         goto done;
     }
-    m->net = ca_net_new(g, pool, 0, flags & CA_NET_INFERENCE, err);
+    m->net = ca_net_new(g, pool, 0, (flags & CA_NET_INFERENCE) | CA_NET_BLANK, err);
     if (!m->net) {
         rc = err ? err->code : CA_EMEMORY;
         goto done;

@@ -200,8 +200,10 @@ struct ca_net *ca_net_new(struct ca_graph *g, struct ca_pool *pool, uint64_t see
         goto fail;
     ca_net_want(n, CA_STEP_ALL);
     ca_blas_start();
-    ca_pool_run(pool, g->n_params, init_param, n);
-    ca_pool_run(pool, n_ranges(n), init_table_range, n);
+    if (!(flags & CA_NET_BLANK)) {
+        ca_pool_run(pool, g->n_params, init_param, n);
+        ca_pool_run(pool, n_ranges(n), init_table_range, n);
+    }
     return n;
 fail:
     ca_net_free(n);

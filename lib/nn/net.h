@@ -31,6 +31,7 @@ struct ca_feed {
 };
 
 #define CA_NET_INFERENCE 1u /* no gradients and no optimizer state: tables take a third of the memory */
+#define CA_NET_BLANK 2u     /* parameters start as zeros and not as drawn: they are about to be read from a file */
 
 /* Takes the finished graph, also when it fails. pool is borrowed. Parameters are drawn from seed and the tensor's name. */
 struct ca_net *ca_net_new(struct ca_graph *g, struct ca_pool *pool, uint64_t seed, unsigned flags, struct ca_err *err)
