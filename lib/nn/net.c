@@ -15,6 +15,7 @@
 
 #define RANGE_DENSE ((size_t)1 << 14) /* dense elements of one task */
 #define RANGE_ROWS ((size_t)1 << 14)  /* table rows of one task */
+#define RANGE_GATHER ((size_t)16)      /* batch rows gathered at a time */
 
 /* One thread's memory for one chunk. */
 struct worker {
@@ -277,13 +278,17 @@ static void load_inputs(const struct batch *b, const struct worker *w, size_t fr
     }
     for (size_t e = 0; e < g->n_embeds; e++) {
         struct ca_mat x = mat_of(n, w->value, g->embed[e].val);
-        for (size_t f = 0; f < g->in.n_fields; f++) {
+        for (size_t f = 0; f < g->in.n_fields && !b->touched; f++) {
             const struct ca_table *t = &n->table[g->embed[e].first_table + f];
-            if (b->touched)
-                ca_table_gather_touched(t, from, rows, x.p + f * t->width, x.ld);
-            else
-                ca_table_gather(t, &n->table_clock, b->feed->ids[f] + from, rows, x.p + f * t->width, x.ld);
+            ca_table_gather(t, &n->table_clock, b->feed->ids[f] + from, rows, x.p + f * t->width, x.ld);
         }
+        /* A few rows of all fields at a time: they stay in the first-level cache. */
+        for (size_t r = 0; r < rows && b->touched; r += RANGE_GATHER)
+            for (size_t f = 0; f < g->in.n_fields; f++) {
+                const struct ca_table *t = &n->table[g->embed[e].first_table + f];
+                ca_table_gather_touched(t, from + r, rows - r < RANGE_GATHER ? rows - r : RANGE_GATHER,
+                                        x.p + r * x.ld + f * t->width, x.ld);
+            }
     }
 }
 
@@ -384,8 +389,10 @@ static void keep_gradients(const struct batch *b, const struct worker *w, size_t
     for (size_t e = 0; e < n->graph->n_embeds; e++) {
         const struct ca_embed *embed = &n->graph->embed[e];
         struct ca_mat d = mat_of(n, w->grad, embed->val);
-        for (size_t f = 0; f < n->graph->in.n_fields; f++)
-            ca_table_keep(&n->table[embed->first_table + f], from, rows, d.p + f * embed->width, d.ld);
+        for (size_t r = 0; r < rows; r += RANGE_GATHER)
+            for (size_t f = 0; f < n->graph->in.n_fields; f++)
+                ca_table_keep(&n->table[embed->first_table + f], from + r, rows - r < RANGE_GATHER ? rows - r : RANGE_GATHER,
+                              d.p + r * d.ld + f * embed->width, d.ld);
     }
 }
 

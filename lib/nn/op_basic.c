@@ -154,6 +154,32 @@ CA_CLONES static void layer_norm_forward(const struct ca_op *op, const struct ca
 }
 
 /* u = dy gamma; dx = (u - mean(u) - xh mean(u xh)) / deviation */
+CA_INLINE void layer_norm_back_row(size_t n, const ca_real *restrict x, ca_real mean, ca_real inv,
+                                   const ca_real *restrict gamma, const ca_real *restrict dy, ca_real *restrict dx)
+{
+    ca_lanes u_sum = {0}, uxh_sum = {0}, u;
+    ca_real xp[CA_LANES], gp[CA_LANES], dp[CA_LANES], mu, muxh;
+    size_t i = 0;
+
+    for (; i + CA_LANES <= n; i += CA_LANES) {
+        u = CA_LOAD(dy + i) * CA_LOAD(gamma + i);
+        u_sum += u;
+        uxh_sum += u * ((CA_LOAD(x + i) - mean) * inv);
+    }
+    if (i < n) {
+        ca_part(n - i, x + i, xp);
+        ca_part(n - i, gamma + i, gp);
+        ca_part(n - i, dy + i, dp);
+        u = CA_LOAD(dp) * CA_LOAD(gp);
+        u_sum += u;
+        uxh_sum += u * ((CA_LOAD(xp) - mean) * inv);
+    }
+    mu = ca_join(&u_sum) / (ca_real)n;
+    muxh = ca_join(&uxh_sum) / (ca_real)n;
+    for (i = 0; i < n; i++)
+        dx[i] += inv * (dy[i] * gamma[i] - mu - (x[i] - mean) * inv * muxh);
+}
+
 CA_CLONES static void layer_norm_backward(const struct ca_op *op, const struct ca_ctx *c)
 {
     size_t n = op->out_width;
@@ -171,28 +197,8 @@ CA_CLONES static void layer_norm_backward(const struct ca_op *op, const struct c
                 dbeta[i] += dy[i];
             }
         }
-        if (c->din[0].p) {
-            ca_real *restrict dx = c->din[0].p + r * c->din[0].ld;
-            ca_real u_sum[CA_LANES] = {0}, uxh_sum[CA_LANES] = {0};
-            ca_real mu, muxh;
-            size_t i = 0;
-
-            for (; i + CA_LANES <= n; i += CA_LANES)
-                for (size_t l = 0; l < CA_LANES; l++) {
-                    ca_real u = dy[i + l] * gamma[i + l];
-                    u_sum[l] += u;
-                    uxh_sum[l] += u * ((x[i + l] - mean) * inv);
-                }
-            for (size_t l = 0; i + l < n; l++) {
-                ca_real u = dy[i + l] * gamma[i + l];
-                u_sum[l] += u;
-                uxh_sum[l] += u * ((x[i + l] - mean) * inv);
-            }
-            mu = ca_join_lanes(u_sum) / (ca_real)n;
-            muxh = ca_join_lanes(uxh_sum) / (ca_real)n;
-            for (i = 0; i < n; i++)
-                dx[i] += inv * (dy[i] * gamma[i] - mu - (x[i] - mean) * inv * muxh);
-        }
+        if (c->din[0].p)
+            layer_norm_back_row(n, x, mean, inv, gamma, dy, c->din[0].p + r * c->din[0].ld);
     }
 }
 

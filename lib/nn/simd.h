@@ -23,41 +23,64 @@
 
 #define CA_LANES 16
 
-CA_INLINE ca_real ca_join_lanes(const ca_real acc[CA_LANES])
-{
-    ca_real s[8];
+/* Lanes of one width of register or another: the compiler cuts them to what the machine has. Never passed by value. */
+typedef ca_real ca_lanes __attribute__((vector_size(CA_LANES * sizeof(ca_real))));
+typedef ca_real ca_lanes8 __attribute__((vector_size(8 * sizeof(ca_real))));
+typedef ca_real ca_lanes4 __attribute__((vector_size(4 * sizeof(ca_real))));
+typedef ca_real ca_lanes_any
+    __attribute__((vector_size(CA_LANES * sizeof(ca_real)), aligned(sizeof(ca_real)), may_alias));
 
-    for (size_t l = 0; l < 8; l++)
-        s[l] = acc[l] + acc[l + 8];
-    for (size_t l = 0; l < 4; l++)
-        s[l] += s[l + 4];
-    return (s[0] + s[2]) + (s[1] + s[3]);
+/* CA_LANES elements from x on, at any address. */
+#define CA_LOAD(x) (*(const ca_lanes_any *)(const void *)(x))
+
+/* part = the first n < CA_LANES elements of x, zeros after them */
+CA_INLINE void ca_part(size_t n, const ca_real *x, ca_real part[CA_LANES])
+{
+    for (size_t l = 0; l < CA_LANES; l++)
+        part[l] = 0;
+    for (size_t l = 0; l < n; l++)
+        part[l] = x[l];
+}
+
+/* ((0+8) + (4+12)) + ((2+10) + (6+14)), and the same of the odd lanes */
+CA_INLINE ca_real ca_join(const ca_lanes *v)
+{
+    ca_lanes8 a = __builtin_shufflevector(*v, *v, 0, 1, 2, 3, 4, 5, 6, 7) +
+                  __builtin_shufflevector(*v, *v, 8, 9, 10, 11, 12, 13, 14, 15);
+    ca_lanes4 b = __builtin_shufflevector(a, a, 0, 1, 2, 3) + __builtin_shufflevector(a, a, 4, 5, 6, 7);
+
+    return (b[0] + b[2]) + (b[1] + b[3]);
 }
 
 CA_INLINE ca_real ca_sum(size_t n, const ca_real *x)
 {
-    ca_real acc[CA_LANES] = {0};
+    ca_lanes acc = {0};
+    ca_real part[CA_LANES];
     size_t i = 0;
 
     for (; i + CA_LANES <= n; i += CA_LANES)
-        for (size_t l = 0; l < CA_LANES; l++)
-            acc[l] += x[i + l];
-    for (size_t l = 0; i + l < n; l++)
-        acc[l] += x[i + l];
-    return ca_join_lanes(acc);
+        acc += CA_LOAD(x + i);
+    if (i < n) {
+        ca_part(n - i, x + i, part);
+        acc += CA_LOAD(part);
+    }
+    return ca_join(&acc);
 }
 
 CA_INLINE ca_real ca_dot(size_t n, const ca_real *x, const ca_real *y)
 {
-    ca_real acc[CA_LANES] = {0};
+    ca_lanes acc = {0};
+    ca_real xp[CA_LANES], yp[CA_LANES];
     size_t i = 0;
 
     for (; i + CA_LANES <= n; i += CA_LANES)
-        for (size_t l = 0; l < CA_LANES; l++)
-            acc[l] += x[i + l] * y[i + l];
-    for (size_t l = 0; i + l < n; l++)
-        acc[l] += x[i + l] * y[i + l];
-    return ca_join_lanes(acc);
+        acc += CA_LOAD(x + i) * CA_LOAD(y + i);
+    if (i < n) {
+        ca_part(n - i, x + i, xp);
+        ca_part(n - i, y + i, yp);
+        acc += CA_LOAD(xp) * CA_LOAD(yp);
+    }
+    return ca_join(&acc);
 }
 
 /* y += a x */
