@@ -89,7 +89,7 @@ static int usage(struct ca_err *err, const char *what)
 /* Combinations that would be obeyed in part only. */
 static int check_options(const struct ca_run *run, struct params *p, struct ca_err *err)
 {
-    int mixed;
+    int mixed, inputs;
 
     if (!p->arch && !p->init)
         return usage(err, "missing option --arch or --init");
@@ -110,8 +110,10 @@ static int check_options(const struct ca_run *run, struct params *p, struct ca_e
         return usage(err, "--valid-interval needs --valid");
     if (p->valid && !strcmp(p->valid, "-"))
         return usage(err, "--valid is read more than once and cannot be standard input");
-    if (p->init && !strcmp(p->init, "-") && (!run->n_operands || !strcmp(run->operands[0], "-")))
-        return usage(err, "standard input cannot be both the model and the records");
+    inputs = (p->init && !strcmp(p->init, "-")) + (p->teacher && !strcmp(p->teacher, "-")) +
+             (!run->n_operands || !strcmp(run->operands[0], "-"));
+    if (inputs > 1)
+        return usage(err, "standard input can be one of records, --init and --teacher only");
     return 0;
 }
 

@@ -177,7 +177,9 @@ setup_suite_data() {
 --arch mlp:4:8 --valid -
 --arch mlp:4:8 --lr-dense 1e-3x
 --arch fibinet:4:8,4 --init $MLP
+--init - --teacher -
 WORDS
+  run -2 ca-train -q --init - -o x.safetensors - < "$MLP"
 }
 
 @test "--arch may be repeated with --init when it agrees" {
