@@ -46,7 +46,7 @@ static const struct ca_opt opts[] = {
      "number of the first step, 0 (the teacher moves at once) or 1; unset: 0 coded, 1 printed"},
     {"gather", 0, CA_OPT_CHOICE, CA_OFFSET(params, gather), "sum|mean", "sum", 0, 0, 0,
      "how the teacher's gradients of an interval are put together"},
-    {"teacher-sgd", 0, CA_OPT_REAL, CA_OFFSET(params, teacher_sgd), "RATE", NULL, 0, 1e6, 0,
+    {"teacher-sgd", 0, CA_OPT_REAL, CA_OFFSET(params, teacher_sgd), "RATE", NULL, 0, 1e38, 0,
      "move the teacher by plain gradient descent at this rate, 0 for Adam; unset: 0 coded, 0.001 printed"},
     {"loss", 0, CA_OPT_CHOICE, CA_OFFSET(params, loss), "published|paper|huber", "published", 0, 0, 0,
      "the student's distillation loss"},

@@ -116,6 +116,11 @@ against_torch() {
   run -4 codistill -q --replay-ratio 0 --log /dev/full -o s.safetensors "$W/online.car"
   [ ! -e s.safetensors ]
 }
+@test "codistill: a model that diverges is exit 5 and not written" {
+  run -5 codistill -q --replay-ratio 0 --batch 64 --interval 1 --teacher-sgd 1e38 --teacher-out t.safetensors -o s.safetensors "$W/online.car"
+  [[ $output == *"not finite"*"teacher diverged"* ]]
+  [ ! -e s.safetensors ] && [ ! -e t.safetensors ]
+}
 @test "codistill: odd names and standard output" {
   cp "$W/online.car" "on line.car"
   cp "$W/online.car" ./-o.car

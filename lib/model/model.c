@@ -398,3 +398,24 @@ void ca_binding_fini(struct ca_binding *b)
     ca_mem_free(b->values);
     memset(b, 0, sizeof *b);
 }
+
+/* A step may overflow without a loss to show for it: the last one has none after it. */
+int ca_model_check(struct ca_model *m, struct ca_err *err)
+{
+    int rc = ca_net_settle(m->net, err);
+
+    if (rc)
+        return rc;
+    for (size_t i = 0; i < ca_model_n_tensors(m); i++) {
+        struct ca_model_tensor t = ca_model_get_tensor(m, i);
+        for (size_t r = 0; r < t.rows; r++) {
+            const ca_real *row = ca_model_tensor_row(m, &t, r, CA_STATE_WEIGHT);
+            ca_real sum = 0; /* not finite as soon as one of them is not: x - x is 0 or NaN */
+            for (size_t k = 0; k < t.row_len; k++)
+                sum += row[k] - row[k];
+            if (sum != 0)
+                return ca_err_set(err, CA_ENUMERIC, "tensor '%.100s' has a weight that is not finite", t.name);
+        }
+    }
+    return 0;
+}

@@ -105,6 +105,9 @@ struct ca_model_tensor ca_model_get_tensor(const struct ca_model *m, size_t i);
 /* row_len elements; NULL for moments where there is no optimizer state. */
 ca_real *ca_model_tensor_row(struct ca_model *m, const struct ca_model_tensor *t, size_t row, enum ca_state kind);
 
+/* After training: CA_ENUMERIC naming the first tensor with a weight that is not finite. Settles the network. */
+int ca_model_check(struct ca_model *m, struct ca_err *err) CA_CHECK_ME;
+
 /*
  * Where a stream's columns are for this model. CA_ESCHEMA when a feature is
  * missing, has another role or vocabulary size, or the vocabulary differs.

@@ -219,27 +219,6 @@ static int one_epoch(struct training *t, struct ca_err *err)
     return t->since_rows ? log_line(t, NULL, err) : 0;
 }
 
-/* A step may overflow without a loss to show for it: the last one has none after it. */
-static int check_weights(struct ca_model *m, struct ca_err *err)
-{
-    int rc = ca_net_settle(m->net, err);
-
-    if (rc)
-        return rc;
-    for (size_t i = 0; i < ca_model_n_tensors(m); i++) {
-        struct ca_model_tensor t = ca_model_get_tensor(m, i);
-        for (size_t r = 0; r < t.rows; r++) {
-            const ca_real *row = ca_model_tensor_row(m, &t, r, CA_STATE_WEIGHT);
-            ca_real sum = 0; /* not finite as soon as one of them is not: x - x is 0 or NaN */
-            for (size_t k = 0; k < t.row_len; k++)
-                sum += row[k] - row[k];
-            if (sum != 0)
-                return ca_err_set(err, CA_ENUMERIC, "tensor '%.100s' has a weight that is not finite", t.name);
-        }
-    }
-    return 0;
-}
-
 int ca_train(struct ca_model *m, struct ca_reader *r, const struct ca_train_opts *opts, struct ca_train_result *result,
              struct ca_err *err)
 {
@@ -259,7 +238,7 @@ int ca_train(struct ca_model *m, struct ca_reader *r, const struct ca_train_opts
     }
     result->train_s += ca_clock_wall_s() - t.started_s;
     if (!rc)
-        rc = check_weights(m, err);
+        rc = ca_model_check(m, err);
     if (!rc && ca_reader_tail(r))
         rc = ca_model_input(m, "records", ca_reader_tail(r)->digest, err);
     close_training(&t);

@@ -207,6 +207,8 @@ int ca_codistill_run(struct ca_model *teacher, struct ca_model *student, struct 
         rc = close_window(&s, result, hook, arg, err);
     if (!rc && !result->rows)
         rc = ca_err_set(err, CA_ESCHEMA, "the online stream has no rows");
+    if (!rc && !(rc = ca_model_check(student, err)) && opts->interval)
+        rc = ca_model_check(teacher, err);
     if (!rc && !(rc = ca_eval_result(&s.all[0], &result->student, err)))
         rc = ca_eval_result(&s.all[1], &result->teacher, err);
     fini(&s);
