@@ -117,6 +117,7 @@ struct ca_ctx {
     ca_real *dparam;             /* this lane's gradient arena: ADD; NULL when frozen */
     ca_real *scratch;            /* scratch_per_row * chunk rows, kept from forward to backward */
     int training;
+    int fresh;                   /* the input's gradient holds nothing yet: overwrite it (only where the type says it can) */
 };
 
 struct ca_op;
@@ -126,6 +127,7 @@ struct ca_op_type {
     void (*forward)(const struct ca_op *op, const struct ca_ctx *c);
     void (*backward)(const struct ca_op *op, const struct ca_ctx *c); /* recomputes nothing it kept in scratch */
     uint64_t (*flops)(const struct ca_op *op); /* forward, per row; NULL for none worth counting */
+    int overwrites; /* of one input, whose gradient backward overwrites where ctx.fresh says so, sparing it the zeros */
 };
 
 struct ca_op {

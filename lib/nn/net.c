@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "nn/adam.h"
+#include "nn/backplan.h"
 #include "nn/blas.h"
 #include "nn/init.h"
 #include "nn/plan.h"
@@ -40,7 +41,7 @@ struct ca_net {
     struct ca_adam_clock table_clock;
 
     struct worker *worker;
-    unsigned char *need; /* by value: is its gradient wanted? */
+    struct ca_backplan back;
 
     double *chunk_loss;  /* this batch, by chunk */
     int64_t *chunk_bad;  /* first row that is not finite, or -1 */
@@ -56,20 +57,8 @@ static int training(const struct ca_net *n)
 
 void ca_net_want(struct ca_net *n, unsigned which)
 {
-    const struct ca_graph *g = n->graph;
-
     n->want = training(n) ? which : 0;
-    memset(n->need, 0, g->n_values);
-    for (size_t i = 0; i < g->n_embeds; i++)
-        n->need[g->embed[i].val] = (n->want & CA_STEP_TABLES) != 0;
-    for (size_t k = 0; k < g->n_nodes; k++) {
-        const struct ca_node *node = &g->node[k];
-        int need = node->op.n_params && (n->want & CA_STEP_DENSE);
-
-        for (size_t i = 0; i < node->op.n_in; i++)
-            need |= n->need[node->in[i]];
-        n->need[node->out] = (unsigned char)need;
-    }
+    ca_backplan_make(&n->back, n->graph, n->want);
 }
 
 /* Tables are cut into ranges of rows; a task finds its table by walking the list. */
@@ -147,9 +136,8 @@ static int alloc_workers(struct ca_net *n, struct ca_err *err)
 {
     unsigned threads = ca_pool_threads(n->pool);
 
-    n->need = ca_mem_zalloc(n->graph->n_values, 1, err);
     n->worker = ca_mem_zalloc(threads, sizeof *n->worker, err);
-    if (!n->need || !n->worker)
+    if (!n->worker)
         return CA_EMEMORY;
     for (unsigned i = 0; i < threads; i++) {
         struct worker *w = &n->worker[i];
@@ -195,7 +183,7 @@ struct ca_net *ca_net_new(struct ca_graph *g, struct ca_pool *pool, uint64_t see
         (void)ca_err_set(err, CA_EINTERNAL, "a network was made of an unfinished graph");
         goto fail;
     }
-    if (alloc_dense(n, err) || alloc_workers(n, err) || alloc_tables(n, err) ||
+    if (alloc_dense(n, err) || ca_backplan_init(&n->back, g, err) || alloc_workers(n, err) || alloc_tables(n, err) ||
         ca_adam_clock_init(&n->dense_clock, &n->adam, n->adam.lr_dense, 0, 0, err) ||
         ca_adam_clock_init(&n->table_clock, &n->adam, n->adam.lr_table, 0, 1, err))
         goto fail;
@@ -227,7 +215,7 @@ void ca_net_free(struct ca_net *n)
     for (size_t l = 0; n->lane && l < n->graph->lanes; l++)
         ca_mem_free(n->lane[l]);
     ca_mem_free(n->lane);
-    ca_mem_free(n->need);
+    ca_backplan_fini(&n->back);
     ca_mem_free(n->weight);
     ca_mem_free(n->m);
     ca_mem_free(n->v);
@@ -301,7 +289,7 @@ static struct ca_ctx context(const struct ca_net *n, const struct worker *w, con
     for (size_t i = 0; i < node->op.n_in; i++) {
         in[i] = mat_of(n, w->value, node->in[i]);
         din[i] = (struct ca_mat){0};
-        if (w->grad && n->need[node->in[i]])
+        if (w->grad && n->back.need[node->in[i]])
             din[i] = mat_of(n, w->grad, node->in[i]);
     }
     if (w->grad)
@@ -329,20 +317,21 @@ static void backward(const struct ca_net *n, const struct worker *w, size_t rows
         const struct ca_node *node = &n->graph->node[k];
         struct ca_ctx c;
 
-        if (!n->need[node->out])
+        if (!n->back.need[node->out])
             continue;
         c = context(n, w, node, rows, in, din, dparam);
+        c.fresh = n->back.fresh[k];
         node->op.type->backward(&node->op, &c);
     }
 }
 
 static void clear_gradients(const struct ca_net *n, const struct worker *w, size_t rows)
 {
-    const struct ca_graph *g = n->graph;
-
-    for (size_t i = 0; i < g->n_values; i++)
-        if (g->value[i].root == (int)i && n->need[i])
-            memset(w->grad + g->value[i].place, 0, rows * g->value[i].ld * sizeof(ca_real));
+    for (size_t i = 0; i < n->back.n_clear; i++) {
+        const struct ca_back_clear *c = &n->back.clear[i];
+        for (size_t r = 0; r < rows; r++)
+            memset(w->grad + c->place + r * c->ld + c->at, 0, c->width * sizeof(ca_real));
+    }
 }
 
 static void export_logits(const struct batch *b, const struct worker *w, size_t from, size_t rows)
@@ -433,7 +422,7 @@ static void lane_task(void *arg, size_t lane, unsigned worker)
         export_logits(b, w, from, rows);
         clear_gradients(n, w, rows);
         n->chunk_bad[chunk] = losses(b, w, from, rows, &n->chunk_loss[chunk]);
-        if (n->chunk_bad[chunk] >= 0 || !n->need[n->graph->logit])
+        if (n->chunk_bad[chunk] >= 0 || !n->back.need[n->graph->logit])
             continue;
         backward(n, w, rows, dparam);
         if (n->want & CA_STEP_TABLES)

@@ -40,7 +40,7 @@ CA_CLONES static void concat_backward(const struct ca_op *op, const struct ca_ct
     }
 }
 
-const struct ca_op_type ca_op_type_concat = {"concat", concat_forward, concat_backward, NULL};
+const struct ca_op_type ca_op_type_concat = {.name = "concat", .forward = concat_forward, .backward = concat_backward};
 
 ca_val ca_op_concat(struct ca_graph *g, const ca_val *in, size_t n)
 {
@@ -75,6 +75,8 @@ CA_CLONES static void linear_backward_one(const struct ca_op *op, const struct c
             if (op->n_params > 1)
                 c->dparam[op->param_at[1]] += dy;
         }
+        if (c->din[0].p && c->fresh)
+            memset(c->din[0].p + r * c->din[0].ld, 0, n * sizeof(ca_real));
         if (c->din[0].p)
             ca_axpy(n, dy, w, c->din[0].p + r * c->din[0].ld);
     }
@@ -109,7 +111,7 @@ static void linear_backward(const struct ca_op *op, const struct ca_ctx *c)
             ca_sum_rows(c->rows, out, c->dout.p, c->dout.ld, c->dparam + op->param_at[1]);
     }
     if (c->din[0].p)
-        ca_gemm_nn(c->rows, in, out, c->dout.p, c->dout.ld, c->param + op->param_at[0], in, 1, c->din[0].p, c->din[0].ld);
+        ca_gemm_nn(c->rows, in, out, c->dout.p, c->dout.ld, c->param + op->param_at[0], in, !c->fresh, c->din[0].p, c->din[0].ld);
 }
 
 static uint64_t linear_flops(const struct ca_op *op)
@@ -117,7 +119,7 @@ static uint64_t linear_flops(const struct ca_op *op)
     return 2 * (uint64_t)op->in_width[0] * op->out_width;
 }
 
-static const struct ca_op_type linear = {"linear", linear_forward, linear_backward, linear_flops};
+static const struct ca_op_type linear = {"linear", linear_forward, linear_backward, linear_flops, 1};
 
 ca_val ca_op_linear(struct ca_graph *g, ca_val x, const char *name, size_t out, int bias)
 {
@@ -155,7 +157,7 @@ CA_CLONES static void layer_norm_forward(const struct ca_op *op, const struct ca
 
 /* u = dy gamma; dx = (u - mean(u) - xh mean(u xh)) / deviation */
 CA_INLINE void layer_norm_back_row(size_t n, const ca_real *restrict x, ca_real mean, ca_real inv,
-                                   const ca_real *restrict gamma, const ca_real *restrict dy, ca_real *restrict dx)
+                                   const ca_real *restrict gamma, const ca_real *restrict dy, ca_real *restrict dx, int fresh)
 {
     ca_lanes u_sum = {0}, uxh_sum = {0}, u;
     ca_real xp[CA_LANES], gp[CA_LANES], dp[CA_LANES], mu, muxh;
@@ -176,8 +178,10 @@ CA_INLINE void layer_norm_back_row(size_t n, const ca_real *restrict x, ca_real 
     }
     mu = ca_join(&u_sum) / (ca_real)n;
     muxh = ca_join(&uxh_sum) / (ca_real)n;
-    for (i = 0; i < n; i++)
-        dx[i] += inv * (dy[i] * gamma[i] - mu - (x[i] - mean) * inv * muxh);
+    for (i = 0; i < n; i++) {
+        ca_real d = inv * (dy[i] * gamma[i] - mu - (x[i] - mean) * inv * muxh);
+        dx[i] = fresh ? d : dx[i] + d;
+    }
 }
 
 CA_CLONES static void layer_norm_backward(const struct ca_op *op, const struct ca_ctx *c)
@@ -198,7 +202,7 @@ CA_CLONES static void layer_norm_backward(const struct ca_op *op, const struct c
             }
         }
         if (c->din[0].p)
-            layer_norm_back_row(n, x, mean, inv, gamma, dy, c->din[0].p + r * c->din[0].ld);
+            layer_norm_back_row(n, x, mean, inv, gamma, dy, c->din[0].p + r * c->din[0].ld, c->fresh);
     }
 }
 
@@ -207,7 +211,8 @@ static uint64_t layer_norm_flops(const struct ca_op *op)
     return 7 * (uint64_t)op->out_width;
 }
 
-static const struct ca_op_type layer_norm = {"layer_norm", layer_norm_forward, layer_norm_backward, layer_norm_flops};
+static const struct ca_op_type layer_norm = {"layer_norm", layer_norm_forward, layer_norm_backward, layer_norm_flops,
+                                             1};
 
 ca_val ca_op_layer_norm(struct ca_graph *g, ca_val x, const char *name)
 {
@@ -238,11 +243,11 @@ CA_CLONES static void relu_backward(const struct ca_op *op, const struct ca_ctx 
         const ca_real *restrict y = c->out.p + r * c->out.ld, *restrict dy = c->dout.p + r * c->dout.ld;
         ca_real *restrict dx = c->din[0].p + r * c->din[0].ld;
         for (size_t i = 0; i < op->out_width; i++)
-            dx[i] += y[i] > 0 ? dy[i] : 0;
+            dx[i] = (c->fresh ? 0 : dx[i]) + (y[i] > 0 ? dy[i] : 0);
     }
 }
 
-static const struct ca_op_type relu = {"relu", relu_forward, relu_backward, NULL};
+static const struct ca_op_type relu = {"relu", relu_forward, relu_backward, NULL, 1};
 
 ca_val ca_op_relu(struct ca_graph *g, ca_val x)
 {

@@ -1,5 +1,6 @@
 /* The two operators of FiBiNET in the form of the CrossAdapt code: squeeze-excitation and bilinear pairs. */
 #include <math.h>
+#include <string.h>
 
 #include "nn/blas.h"
 #include "nn/ops.h"
@@ -87,14 +88,17 @@ static void senet_forward(const struct ca_op *op, const struct ca_ctx *c)
     scale(&s, c->in[0], c->out);
 }
 
-/* da_f = sum_k dout_fk v_fk, through the sigmoid; dv_fk += dout_fk a_f */
-CA_CLONES static void scale_backward(const struct senet *s, struct ca_mat v, struct ca_mat dout, struct ca_mat dv)
+/* da_f = sum_k dout_fk v_fk, through the sigmoid; dv_fk += dout_fk a_f, on nothing when fresh */
+CA_CLONES static void scale_backward(const struct senet *s, struct ca_mat v, struct ca_mat dout, struct ca_mat dv,
+                                     int fresh)
 {
     for (size_t r = 0; r < s->rows; r++)
         for (size_t f = 0; f < s->f; f++) {
             const ca_real *dy = dout.p + r * dout.ld + f * s->d;
             ca_real a = s->a[r * s->f + f];
             s->da[r * s->f + f] = ca_dot(s->d, dy, v.p + r * v.ld + f * s->d) * a * (1 - a);
+            if (dv.p && fresh)
+                memset(dv.p + r * dv.ld + f * s->d, 0, s->d * sizeof *dv.p);
             if (dv.p)
                 ca_axpy(s->d, a, dy, dv.p + r * dv.ld + f * s->d);
         }
@@ -115,7 +119,7 @@ static void senet_backward(const struct ca_op *op, const struct ca_ctx *c)
 {
     struct senet s = senet_view(op, c);
 
-    scale_backward(&s, c->in[0], c->dout, c->din[0]);
+    scale_backward(&s, c->in[0], c->dout, c->din[0], c->fresh);
     ca_gemm_nn(s.rows, s.r, s.f, s.da, s.f, s.w2, s.r, 0, s.dh, s.r);
     for (size_t i = 0; i < s.rows * s.r; i++)
         s.dh[i] = s.h[i] > 0 ? s.dh[i] : 0;
@@ -136,7 +140,7 @@ static uint64_t senet_flops(const struct ca_op *op)
     return 4 * (uint64_t)op->attr[SE_FIELDS] * op->attr[SE_REDUCED] + 2 * (uint64_t)op->out_width;
 }
 
-static const struct ca_op_type senet = {"senet", senet_forward, senet_backward, senet_flops};
+static const struct ca_op_type senet = {"senet", senet_forward, senet_backward, senet_flops, 1};
 
 ca_val ca_op_senet(struct ca_graph *g, ca_val v, const char *name, size_t fields, size_t ratio)
 {
@@ -176,7 +180,7 @@ CA_INLINE void pairs(size_t rows, size_t n_fields, size_t d, const ca_real *q, s
 
 /* dq_i = sum_j dp_ij * v_j; dv_j += dp_ij * q_i. dv may be null. */
 CA_INLINE void pairs_back(size_t rows, size_t n_fields, size_t d, const ca_real *q, struct ca_mat v,
-                          struct ca_mat dout, ca_real *dq, struct ca_mat dv)
+                          struct ca_mat dout, ca_real *dq, struct ca_mat dv, int fresh)
 {
     for (size_t r = 0; r < rows; r++) {
         const ca_real *restrict x = v.p + r * v.ld, *restrict qr = q + r * n_fields * d;
@@ -185,6 +189,8 @@ CA_INLINE void pairs_back(size_t rows, size_t n_fields, size_t d, const ca_real 
 
         for (size_t k = 0; k < n_fields * d; k++)
             dqr[k] = 0;
+        for (size_t k = 0; dx && fresh && k < n_fields * d; k++)
+            dx[k] = 0;
         for (size_t i = 0; i + 1 < n_fields; i++)
             for (size_t j = i + 1; j < n_fields; j++, dy += d) {
                 for (size_t k = 0; k < d; k++)
@@ -209,14 +215,14 @@ CA_CLONES static void pairs_forward(size_t rows, size_t f, size_t d, const ca_re
 }
 
 CA_CLONES static void pairs_backward(size_t rows, size_t f, size_t d, const ca_real *q, struct ca_mat v,
-                                     struct ca_mat dout, ca_real *dq, struct ca_mat dv)
+                                     struct ca_mat dout, ca_real *dq, struct ca_mat dv, int fresh)
 {
     if (d == 16)
-        pairs_back(rows, f, 16, q, v, dout, dq, dv);
+        pairs_back(rows, f, 16, q, v, dout, dq, dv, fresh);
     else if (d == 8)
-        pairs_back(rows, f, 8, q, v, dout, dq, dv);
+        pairs_back(rows, f, 8, q, v, dout, dq, dv, fresh);
     else
-        pairs_back(rows, f, d, q, v, dout, dq, dv);
+        pairs_back(rows, f, d, q, v, dout, dq, dv, fresh);
 }
 
 /* A matrix [rows, F d] seen as [rows F, d] needs rows without gaps; else one product per field. */
@@ -240,7 +246,7 @@ static void bilinear_backward(const struct ca_op *op, const struct ca_ctx *c)
     ca_real *dq = c->scratch + c->rows * f * d;
     struct ca_mat dv = c->din[0];
 
-    pairs_backward(c->rows, f, d, c->scratch, c->in[0], c->dout, dq, dv);
+    pairs_backward(c->rows, f, d, c->scratch, c->in[0], c->dout, dq, dv, c->fresh);
     if (c->dparam) {
         if (c->in[0].ld == f * d)
             ca_gemm_tn(d, d, c->rows * f, dq, d, v, d, 1, c->dparam + op->param_at[0], d);
@@ -262,7 +268,8 @@ static uint64_t bilinear_flops(const struct ca_op *op)
     return 2 * (uint64_t)op->attr[BI_FIELDS] * op->attr[BI_WIDTH] * op->attr[BI_WIDTH] + op->out_width;
 }
 
-static const struct ca_op_type bilinear = {"bilinear_pairs", bilinear_forward, bilinear_backward, bilinear_flops};
+static const struct ca_op_type bilinear = {"bilinear_pairs", bilinear_forward, bilinear_backward, bilinear_flops,
+                                           1};
 
 ca_val ca_op_bilinear_pairs(struct ca_graph *g, ca_val v, const char *name, size_t fields)
 {

@@ -197,9 +197,18 @@ static void faults(void)
     code = ca_net_forward(n, &b.feed, logit, &err);
     OK(code == CA_ENUMERIC && err.record == 130, "so does a logit");
     b.numeric[1][700] = b.numeric[1][130] = 0;
-    kit_must(ca_net_step(n, 0, &err), &(struct ca_err){0});
+    err = (struct ca_err){0};
+    kit_must(ca_net_step(n, 0, &err), &err);
     digest(n, after);
     STR_EQ(after, before, "faults change nothing that was learned");
+    {
+        struct ca_net *clean = kit_net(kit_mlp, &shape, pool, 7, 0);
+        kit_must(ca_net_gradient(n, &b.feed, &ca_loss_bce, &b.target, &sum, NULL, &err), &err);
+        kit_must(ca_net_gradient(clean, &b.feed, &ca_loss_bce, &b.target, &sum, NULL, &err), &err);
+        OK(!memcmp(ca_net_dense(n, CA_STATE_GRADIENT), ca_net_dense(clean, CA_STATE_GRADIENT),
+                   ca_graph_dense_count(ca_net_graph(n)) * sizeof(ca_real)), "nor of what is learned after them");
+        ca_net_free(clean);
+    }
     kit_batch_free(&b, &shape);
     ca_net_free(n);
 
