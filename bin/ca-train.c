@@ -46,7 +46,7 @@ static const struct ca_opt opts[] = {
     {"weights", 'w', CA_OPT_FLAG, AT(weights), "", NULL, 0, 0, 0, "multiply each row's loss by the weight column"},
     {"lr-table", 0, CA_OPT_REAL, AT(adam.lr_table), "X", "0.1", 0, 100, 0, "learning rate of the embedding tables"},
     {"lr-dense", 0, CA_OPT_REAL, AT(adam.lr_dense), "X", "0.001", 0, 100, 0, "learning rate of everything else"},
-    {"beta1", 0, CA_OPT_REAL, AT(adam.beta1), "X", "0.9", 0, 0.999999, 0, "decay of Adam's first moment"},
+    {"beta1", 0, CA_OPT_REAL, AT(adam.beta1), "X", "0.9", 0, 0.99, 0, "decay of Adam's first moment"},
     {"beta2", 0, CA_OPT_REAL, AT(adam.beta2), "X", "0.999", 0, 0.999999999, 0, "decay of Adam's second moment"},
     {"eps", 0, CA_OPT_REAL, AT(adam.eps), "X", "1e-8", 1e-30, 1, 0, "what Adam adds to the root of the second moment"},
     {"reset-optimizer", 0, CA_OPT_FLAG, AT(reset), "", NULL, 0, 0, 0, "start with a fresh optimizer after --init"},

@@ -113,6 +113,26 @@ need_torch() { "$PYTHON" -c 'import torch' 2> /dev/null || skip "no torch for $P
   run -3 ca-model /dev/null
 }
 
+@test "a file that claims more optimizer steps than can be counted is refused" {
+  for steps in '4 4294967301' '4 4611686018427387904' '4611686018427387904 4' '4 -1'; do
+    "$PYTHON" - "$M" $steps > many.safetensors << 'PYTHON'
+import json, struct, sys
+data = open(sys.argv[1], 'rb').read()
+n, = struct.unpack('<Q', data[:8])
+head = json.loads(data[8:8 + n])
+meta = {k: v for k, v in head['__metadata__'].items() if not k.startswith('xxh3.')}
+meta['steps'] = json.dumps({'dense': int(sys.argv[2]), 'tables': int(sys.argv[3])})
+head['__metadata__'] = meta
+text = json.dumps(head).encode()
+text += b' ' * (-(8 + len(text)) % 64)
+sys.stdout.buffer.write(struct.pack('<Q', len(text)) + text + data[8 + n:])
+PYTHON
+    run -3 ca-train --init many.safetensors -o trained.safetensors "$IN"
+    [[ $output == *steps* || $output == *tables* || $output == *dense* ]]
+    [[ ! -e trained.safetensors ]]
+  done
+}
+
 @test "usage and environment" {
   run -2 ca-model --tensors --digest "$M"
   run -2 ca-model "$M" "$M"

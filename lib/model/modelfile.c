@@ -424,8 +424,8 @@ static int read_steps(struct ca_model *m, const struct ca_st *st, struct ca_err 
 
     if (!j)
         return err ? err->code : CA_EFORMAT;
-    if (!(rc = ca_json_get_int(j, "dense", 0, INT64_MAX, &dense, err)) &&
-        !(rc = ca_json_get_int(j, "tables", 0, INT64_MAX, &tables, err))) {
+    if (!(rc = ca_json_get_int(j, "dense", 0, (int64_t)CA_NET_STEPS_MAX, &dense, err)) &&
+        !(rc = ca_json_get_int(j, "tables", 0, (int64_t)CA_NET_STEPS_MAX, &tables, err))) {
         ca_net_set_steps(m->net, CA_STEP_DENSE, (uint64_t)dense);
         ca_net_set_steps(m->net, CA_STEP_TABLES, (uint64_t)tables);
     }

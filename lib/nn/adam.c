@@ -20,10 +20,11 @@
 #include "base/banned.h"
 
 #define ACCURACY 2e-6 /* of the rule, relative to the way that a rest goes */
+#define FAR 1e30      /* well within a float */
 
 const struct ca_adam ca_adam_default = {.lr_table = 0.1, .lr_dense = 0.001, .beta1 = 0.9, .beta2 = 0.999, .eps = 1e-8};
 
-enum { W0, W1, W2, W3, ORIGIN }; /* moments of the weights about the first point */
+enum { W0, W1, W2, W3, W4, ORIGIN }; /* moments of the weights about the first point */
 
 void ca_adam_clock_restart(struct ca_adam_clock *c, const struct ca_adam *rule, double lr, uint64_t base)
 {
@@ -85,19 +86,21 @@ static int grow(struct ca_adam_clock *c, size_t need, struct ca_err *err)
 
 /*
  * Two-point Gauss rule from mass, mean, variance and third central moment. Its
- * relative error is 4 V^2 u^3 / (1+u)^4 with V = variance / mean^2 and
- * u = eps mean / sqrt(v): the fourth derivative of y / (sqrt(v) + eps y) times
- * the norm of the second orthogonal polynomial, 4 var^2 for a geometric tail.
+ * relative error is K u^3 / (1+u)^4 with u = eps mean / sqrt(v): the fourth
+ * derivative of y / (sqrt(v) + eps y) times the norm of the second orthogonal
+ * polynomial, K mean^4. A b2 near 1 gives K = 4 (variance / mean^2)^2; a small
+ * one spreads the points so far that only the fourth moment tells.
  */
-static struct ca_adam_quad gauss(const double m[5], double eps)
+static struct ca_adam_quad gauss(const double m[6], double eps)
 {
     double mass = m[W0] > 0 ? m[W0] : 1, shift = m[W1] / mass, mean = m[ORIGIN] + shift;
-    double var = m[W2] / mass - shift * shift, spread = var / (mean * mean), least = 0;
-    double third, dev, half, root, low, high, y0 = mean, y1 = mean, w0 = m[W0], w1 = 0;
+    double var = m[W2] / mass - shift * shift, k = 0, least = 0;
+    double third, fourth, dev, half, root, low, high, y0 = mean, y1 = mean, w0 = m[W0], w1 = 0;
 
     if (var > 1e-30) {
         dev = sqrt(var);
         third = m[W3] / mass - 3 * shift * m[W2] / mass + 2 * shift * shift * shift;
+        fourth = m[W4] / mass - 4 * shift * m[W3] / mass + 6 * shift * shift * m[W2] / mass - 3 * shift * shift * shift * shift;
         half = 0.5 * third / (var * dev);
         root = sqrt(1 + half * half);
         low = half - root;
@@ -106,10 +109,14 @@ static struct ca_adam_quad gauss(const double m[5], double eps)
         y1 = mean + dev * high;
         w0 = m[W0] * high / (high - low);
         w1 = m[W0] * -low / (high - low);
+        k = (fourth - third * third / var - var * var) / (mean * mean * mean * mean);
     }
+    /* Points beyond any use: every rest is summed plainly. */
+    if (!(k < FAR && fabs(w0 * y0) < FAR && fabs(w1 * y1) < FAR))
+        return (struct ca_adam_quad){.e0 = 1, .e1 = 1, .v_least = (ca_real)INFINITY};
     /* The last factor is at most 27/256. */
-    if (4 * spread * spread * 27 / 256 > ACCURACY)
-        least = eps * mean / cbrt(ACCURACY / (4 * spread * spread));
+    if (k * 27 / 256 > ACCURACY)
+        least = eps * mean / cbrt(ACCURACY / k);
     return (struct ca_adam_quad){.a0 = (ca_real)(w0 * y0), .a1 = (ca_real)(w1 * y1), .e0 = (ca_real)(eps * y0),
                                  .e1 = (ca_real)(eps * y1), .v_least = (ca_real)(least * least)};
 }
@@ -144,6 +151,7 @@ int ca_adam_clock_tick(struct ca_adam_clock *c, struct ca_err *err)
         m[W1] += w * y;
         m[W2] += w * y * y;
         m[W3] += w * y * y * y;
+        m[W4] += w * y * y * y * y;
         c->quad[t0 - c->base] = gauss(m, c->rule.eps);
     }
     return 0;

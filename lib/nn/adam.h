@@ -9,7 +9,7 @@
 
 #include "nn/net.h"
 
-#define CA_ADAM_LIVE_MAX 1024 /* steps of rest that are looked at: enough for b1 up to 0.974 */
+#define CA_ADAM_LIVE_MAX 4096 /* steps of rest that are looked at: enough for b1 up to 0.993 */
 
 /* What a rest since some step does: p -= m (a0 / (sqrt(v) + e0) + a1 / (sqrt(v) + e1)) where v is 0 or at least v_least. */
 struct ca_adam_quad {
@@ -29,7 +29,7 @@ struct ca_adam_clock {
     ca_real *rate;       /* lr / (1 - b1^s) */
     ca_real *root;       /* 1 / sqrt(1 - b2^s) */
     struct ca_adam_quad *quad; /* by last touched step */
-    double (*moment)[5]; /* ring of live, by last touched step */
+    double (*moment)[6]; /* ring of live, by last touched step */
     double *pow1, *pow2; /* b1^k, b2^(k/2), k up to live */
 };
 

@@ -599,7 +599,7 @@ int ca_net_step(struct ca_net *n, unsigned which, struct ca_err *err)
 
     if (!training(n))
         return ca_err_set(err, CA_EINTERNAL, "step of a network made for inference");
-    if (n->table_clock.now >= UINT32_MAX - 1)
+    if (n->table_clock.now >= CA_NET_STEPS_MAX || n->dense_clock.now >= CA_NET_STEPS_MAX)
         return ca_err_set(err, CA_EUSAGE, "more than 4 billion optimizer steps");
     if (which & CA_STEP_DENSE)
         code = ca_adam_clock_tick(&n->dense_clock, err);

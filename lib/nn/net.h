@@ -17,7 +17,7 @@ struct ca_net;
 struct ca_adam {
     double lr_table; /* 0.1 */
     double lr_dense; /* 0.001 */
-    double beta1;    /* 0.9 */
+    double beta1;    /* 0.9; at most 0.99: momentum that lasts longer than CA_ADAM_LIVE_MAX steps would be cut short */
     double beta2;    /* 0.999 */
     double eps;      /* 1e-8 */
 };
@@ -91,7 +91,8 @@ ca_real *ca_net_table_row(struct ca_net *n, size_t table, size_t row, enum ca_st
 /* Gradient of a table row accumulated since the last step, or NULL when the row was not touched. */
 const ca_real *ca_net_table_gradient(struct ca_net *n, size_t table, size_t row);
 
-/* Optimizer step counters. */
+/* Optimizer step counters, each at most CA_NET_STEPS_MAX: the caller sees to it where t comes from a file. */
+#define CA_NET_STEPS_MAX ((uint64_t)UINT32_MAX - 1)
 uint64_t ca_net_steps(const struct ca_net *n, unsigned which); /* CA_STEP_DENSE or CA_STEP_TABLES */
 void ca_net_set_steps(struct ca_net *n, unsigned which, uint64_t t);
 
