@@ -194,7 +194,7 @@ golden: ## compute the golden numbers anew: test/golden/NAME.tsv is what the ind
 
 # ---- experiments ----------------------------------------------------------
 
-QUICK := $(BUILD)/quickstart
+QUICK := $(BUILD)/quickstart$(if $(SCHEMA),-$(notdir $(SCHEMA)))
 .PHONY: quickstart
 quickstart: ## build, then switch a small model and print the table; DATA=FILE SCHEMA=NAME for your own log
 	@$(MAKE) --no-print-directory deps
