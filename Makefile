@@ -165,7 +165,7 @@ tap-unit: unit
 	@test/programs $(UNIT) $(GRAD)
 BATS ?= $(sort $(wildcard test/*.bats))
 tap-bats: all
-	@$(if $(BATS),CA_BIN=$(abspath $(BIN)) bats --tap,echo 1..0 \#) $(if $(filter-out 0 1,$(JOBS)),--jobs $(JOBS) --no-parallelize-within-files) $(BATS)
+	@CA_BIN=$(abspath $(BIN)) test/programs --under 'bats --tap' $(BATS)
 tap-examples: all
 	@CA_BIN=$(abspath $(BIN)) test/examples $(sort $(wildcard man/*.[1-9]))
 tap-lint: all
