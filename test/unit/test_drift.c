@@ -119,7 +119,7 @@ static void files(const struct ca_hists *h)
     struct ca_hists *back = NULL;
     struct ca_in *in = NULL;
     struct ca_err err = {0};
-    size_t n = 0, refused = 0, codes = 0, survived = 0;
+    size_t n = 0, refused = 0, codes = 0;
     int fd = mkstemp(path);
 
     if (fd < 0)
@@ -150,7 +150,6 @@ static void files(const struct ca_hists *h)
         text[i] = was;
         back = NULL;
         rc = ca_hists_load(&back, path, &e);
-        survived += rc == 0;
         codes += rc == 0 || ca_err_exit_status(rc) == 3;
         ca_hists_free(back);
     }
