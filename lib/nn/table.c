@@ -129,7 +129,8 @@ void ca_table_touch(struct ca_table *t, const struct ca_adam_clock *clock, const
         t->index[b] = t->mark[row].slot;
     }
     bring_new(t, clock, known);
-    memset(t->grad + known * t->width, 0, (t->n_touched - known) * t->width * sizeof *t->grad);
+    if (t->n_touched > known)
+        memset(t->grad + known * t->width, 0, (t->n_touched - known) * t->width * sizeof *t->grad);
 }
 
 CA_INLINE void copy_rows(size_t width, const uint32_t *index, size_t n, const ca_real *from, ca_real *out, size_t ld)
