@@ -177,8 +177,10 @@ tap-rooms:
 tap-asan:
 	@$(MAKE) $(ASAN) all unit >&2
 	@export ASAN_OPTIONS=detect_leaks=1 UBSAN_OPTIONS=print_stacktrace=1; \
-	$(MAKE) -s --no-print-directory $(ASAN) tap-unit; \
-	$(MAKE) -s --no-print-directory $(ASAN) BATS='$(ASAN_BATS)' tap-bats
+	status=0; \
+	$(MAKE) -s --no-print-directory $(ASAN) tap-unit || status=1; \
+	$(MAKE) -s --no-print-directory $(ASAN) BATS='$(ASAN_BATS)' tap-bats || status=1; \
+	exit $$status
 tap-clang:
 	@$(MAKE) BUILD=$(BUILD)/clang BIN=$(BUILD)/clang/bin CC=clang EXTRA_CFLAGS=-Werror all unit >&2; \
 	echo 'ok 1 - builds with clang without warnings'; echo 1..1
