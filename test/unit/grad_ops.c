@@ -64,6 +64,15 @@ static ca_val build_concat(struct ca_graph *g, const struct kit_shape *s)
     return head(g, ca_op_layer_norm(g, ca_op_concat(g, last, 3), "outer"));
 }
 
+/* v lies in the first join; the second one copies it, and is the first to send a gradient back. */
+static ca_val build_copied(struct ca_graph *g, const struct kit_shape *s)
+{
+    ca_val v = embed(g, s), first[2] = {v, ca_graph_embed(g, "second", 3, unit)}, second[2] = {v, {0}};
+
+    second[1] = ca_op_relu(g, ca_op_linear(g, ca_op_concat(g, first, 2), "op", 5, 1));
+    return head(g, ca_op_concat(g, second, 2));
+}
+
 static void accumulate_and_freeze(void)
 {
     static const uint32_t rows[] = {9, 30, 4};
@@ -152,6 +161,7 @@ int main(void)
     gradcheck_net(build_bilinear, &s, 133, 1000, &ca_loss_bce, "bilinear pairs");
     gradcheck_net(build_bilinear, &odd, 133, 1000, &ca_loss_bce, "bilinear pairs of an odd width");
     gradcheck_net(build_concat, &odd, 133, 1000, &ca_loss_bce, "concat of shared, nested and repeated values");
+    gradcheck_net(build_copied, &odd, 261, 1000, &ca_loss_bce, "a joined value that another join copies");
     gradcheck_net(kit_mlp, &s, 293, 1000, &ca_loss_bce, "mlp");
     gradcheck_net(kit_fibinet, &s, 293, 1000, &ca_loss_bce, "fibinet");
     gradcheck_net(kit_fibinet, &wide, 520, 3, &ca_loss_bce, "fibinet of 16 fields, width 16, several chunks");

@@ -3,6 +3,8 @@
 #include "netkit.h"
 #include "tap.h"
 
+#define ROWS 2501 /* several chunks to a lane, the last one short */
+
 static const uint32_t rows[] = {500, 4, 2000, 1, 37};
 static const struct kit_shape shape = {3, 5, 8, rows, {24, 8}, 2};
 
@@ -61,12 +63,12 @@ static double train(kit_build *build, struct run run, char out[CA_DIGEST_HEX])
     struct ca_pool *pool = ca_pool_new(run.threads, &err);
     struct ca_net *n;
     double last = 0;
-    float logit[1003];
+    float logit[ROWS];
 
     kit_must(!pool, &err);
     n = kit_net(build, &shape, pool, 7, 0);
     for (int s = 0; s < run.steps; s++) {
-        struct kit_batch b = kit_batch(&shape, s % 3 == 2 ? 77 : 1003, (uint64_t)s, 0);
+        struct kit_batch b = kit_batch(&shape, s % 3 == 2 ? 77 : ROWS, (uint64_t)s, 0);
         if (s == run.reload_at)
             n = moved(n, build, pool);
         if (run.look)
@@ -110,7 +112,7 @@ static void reload(void)
     struct ca_net *n = kit_net(kit_mlp, &shape, pool, 7, 0);
 
     for (int s = 0; s < run.steps; s++) {
-        struct kit_batch b = kit_batch(&shape, s % 3 == 2 ? 77 : 1003, (uint64_t)s, 0);
+        struct kit_batch b = kit_batch(&shape, s % 3 == 2 ? 77 : ROWS, (uint64_t)s, 0);
         double sum;
         if (s == run.reload_at)
             kit_must(ca_net_settle(n, &err), &err);
