@@ -56,9 +56,11 @@ for m in ['teacher'] + [m for m in table if m != 'teacher']:
     else:
         close(r['cost_iter_s'], statistics.mean(it)); close(r['cost_comp_s'], statistics.mean(s))
         close(r['cost_perf'], statistics.mean(perf)); close(r['cost_perf_sd'], statistics.stdev(perf))
-    # 4:4:1:1 of 4000 rows
-    want = {'teacher': 3200, 'full-retrain': 3600, 'scratch': 2000, 'scratch-online': 400, 'vanilla-kd': 2000}
-    if m in want: assert set(n) == {want[m]}, (m, n)
+    # 4:4:1:1 of 4000 rows; each of the ceil(400/128) online steps of crossadapt replays int(0.1 * 128) rows, and a
+    # tenth of train is one batch of 128 a chunk of 1280, the last of 320 giving 32
+    want = {'teacher': 3200, 'full-retrain': 3600, 'scratch': 2000, 'scratch-online': 400, 'vanilla-kd': 2000,
+            'crossadapt-full': 2 * 1600 + 400 + 4 * 12, 'crossadapt-sample': 2 * (128 + 32) + 400 + 4 * 12}
+    assert set(n) == {want[m]}, (m, n)
 PYTHON
 }
 
