@@ -166,6 +166,12 @@ tap-unit: unit
 BATS ?= $(sort $(wildcard test/*.bats))
 tap-bats: all
 	@CA_BIN=$(abspath $(BIN)) test/programs --under 'bats --tap' $(BATS)
+# the method on real data, which is not part of the project: a check of its own
+.PHONY: check-method-data tap-method-data
+check-method-data: ## does the method work on MovieLens-1M: CA_DATA/ml1m.csv.gz, five seeds, some minutes
+	+@test/run method-data
+tap-method-data: all
+	@CA_BIN=$(abspath $(BIN)) bats --tap test/data/method.bats
 tap-examples: all
 	@CA_BIN=$(abspath $(BIN)) test/examples $(sort $(wildcard man/*.[1-9]))
 tap-lint: all
@@ -257,4 +263,4 @@ clean: ## remove what was built, not the results of pipelines
 distclean: ## remove everything that is not a source
 	rm -rf $(BUILD) $(filter-out %.c,$(wildcard bin/ca-*))
 help: ## show this
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-12s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-18s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
