@@ -203,6 +203,10 @@ golden: ## compute the golden numbers anew: test/golden/NAME.tsv is what the ind
 # ---- experiments ----------------------------------------------------------
 
 QUICK := $(BUILD)/quickstart$(if $(SCHEMA),-$(notdir $(SCHEMA)))
+.PHONY: bench
+bench: $(BUILD)/bench_train ## rows a second of training and prediction, by network and number of threads
+	@$<
+
 .PHONY: quickstart
 quickstart: ## build, then switch a small model and print the table; DATA=FILE SCHEMA=NAME for your own log
 	@$(MAKE) --no-print-directory deps
