@@ -113,6 +113,50 @@ need_torch() { "$PYTHON" -c 'import torch' 2> /dev/null || skip "no torch for $P
   run -3 ca-model /dev/null
 }
 
+@test "a fresh model's parameters follow their laws: N(0,1) rows, uniform layers, LayerNorm of one and zero" {
+  "$PYTHON" -c 'import scipy.stats' 2> /dev/null || skip "no scipy for $PYTHON"
+  ca-gen -q --rows 0 --preset small --vocab 20k -o none.car
+  ca-train -q --arch fibinet:16:256,128,16 --seed 11 -o fresh.safetensors none.car
+  "$PYTHON" - fresh.safetensors << 'PYTHON'
+import json, struct, sys
+import numpy as np
+from scipy import stats
+data = open(sys.argv[1], 'rb').read()
+n, = struct.unpack('<Q', data[:8])
+head = json.loads(data[8:8 + n])
+head.pop('__metadata__')
+get = lambda t: np.frombuffer(data, '<f4', offset=8 + n + t['data_offsets'][0],
+    count=(t['data_offsets'][1] - t['data_offsets'][0]) // 4).reshape(t['shape']).astype(float)
+tensor = {name: get(t) for name, t in head.items() if t['dtype'] == 'F32'}
+normal, unit = [], []
+for name, x in tensor.items():
+    base = name.rpartition('.')[0]
+    w = tensor[base + '.weight']
+    if name.startswith('sparse_embedding'):
+        normal.append(x.ravel())
+    elif w.ndim == 1:  # LayerNorm
+        assert (x == name.endswith('weight')).all(), name
+    else:  # Linear: weight and bias within 1/sqrt(in), in the columns of the weight
+        bound = 1 / np.sqrt(w.shape[1])
+        assert np.abs(x).max() <= bound * (1 + 1e-6), (name, np.abs(x).max(), bound)
+        unit.append((x / bound).ravel())
+assert len(normal) == 8 and len(unit) > 8, (len(normal), len(unit))
+for law, parts, variance in (('norm', normal, 1), ('uniform', unit, 1 / 3)):
+    shape = () if law == 'norm' else (-1, 2)
+    for x in parts:
+        assert x.size < 8 or stats.kstest(x, law, shape).pvalue > 1e-4, (law, x.size)
+    x = np.concatenate(parts)
+    assert x.size > 100000 and stats.kstest(x, law, shape).pvalue > 1e-3
+    assert abs(x.mean()) < 4 * np.sqrt(variance / x.size), (law, x.mean())
+    spread = np.sqrt(((x ** 2) ** 2).mean() - variance ** 2) / np.sqrt(x.size)
+    assert abs((x ** 2).mean() - variance) < 4 * spread, (law, (x ** 2).mean())
+    # neighbours, rows and tensors are independent
+    for lag in (1, 2, 3, 4, 16):
+        assert abs(np.corrcoef(x[:-lag], x[lag:])[0, 1]) < 4 / np.sqrt(x.size), (law, lag)
+    assert len({float(p[0]) for p in parts}) == len(parts)
+PYTHON
+}
+
 @test "a file that claims more optimizer steps than can be counted is refused" {
   for steps in '4 4294967301' '4 4611686018427387904' '4611686018427387904 4' '4 -1'; do
     "$PYTHON" - "$M" $steps > many.safetensors << 'PYTHON'

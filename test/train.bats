@@ -27,6 +27,17 @@ setup_suite_data() {
   done
 }
 
+@test "equal bytes at batches that fill no chunk, no lane and no thread evenly" {
+  ca-gen -q --rows 700 --preset small --seed 5 -o few.car
+  for batch in 1 33 64 129 257 699 5000; do
+    ca-train -q --arch fibinet:5:33,7 --batch $batch -j 1 -o one.safetensors few.car
+    for j in 3 7; do
+      ca-train -q --arch fibinet:5:33,7 --batch $batch -j $j -o other.safetensors few.car
+      cmp one.safetensors other.safetensors
+    done
+  done
+}
+
 @test "another seed, batch or rate is another model" {
   ca-train -q --arch mlp:4:8,4 --batch 500 -o same.safetensors "$IN"
   cmp same.safetensors "$MLP"
