@@ -1,6 +1,7 @@
 #include "nn/graph.h"
 
 #include <inttypes.h>
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -44,6 +45,11 @@ void ca_graph_free(struct ca_graph *g)
     ca_mem_free(g->table);
     ca_arena_fini(&g->arena);
     ca_mem_free(g);
+}
+
+struct ca_init_rule ca_init_xavier(size_t in, size_t out)
+{
+    return (struct ca_init_rule){CA_INIT_NORMAL, sqrt(2 / ((double)in + (double)out))};
 }
 
 const struct ca_inputs *ca_graph_inputs(const struct ca_graph *g)
@@ -154,6 +160,12 @@ size_t ca_graph_param_of(struct ca_graph *g, const char *name, const char *part,
     return ca_graph_param(g, text, cols ? 2 : 1, dim, init);
 }
 
+void ca_graph_refuse(struct ca_graph *g, const char *text)
+{
+    if (!g->fault.code)
+        (void)ca_err_set(&g->fault, CA_EUSAGE, "%s", text);
+}
+
 ca_val ca_graph_add(struct ca_graph *g, const struct ca_op *op, const ca_val *in)
 {
     struct ca_node node = {.op = *op};
@@ -238,7 +250,7 @@ int ca_graph_finish(struct ca_graph *g, ca_val logit, struct ca_err *err)
         if (g->value[i].width > widest)
             widest = g->value[i].width;
     /* A narrow network wants its chunk in the second-level cache; a wide one wants long matrix products. */
-    g->chunk_rows = widest < 1024 ? 128 : 256;
+    g->chunk_rows = widest < 1024 ? CA_CHUNK_ROWS_LEAST : 2 * CA_CHUNK_ROWS_LEAST;
     g->lanes = g->dense_count < (size_t)256 << 10 ? 8 : 4;
 
     place_in_concats(g);

@@ -36,13 +36,17 @@ enum ca_init {
     CA_INIT_ZERO,
     CA_INIT_ONE,
     CA_INIT_NORMAL,        /* N(0, a^2) */
-    CA_INIT_UNIFORM        /* U(-a, a) */
+    CA_INIT_UNIFORM,       /* U(-a, a) */
+    CA_INIT_POSITIVE       /* U(0, a) */
 };
 
 struct ca_init_rule {
     enum ca_init kind;
     double a;
 };
+
+/* xavier_normal: N(0, 2 / (in + out)) */
+struct ca_init_rule ca_init_xavier(size_t in, size_t out);
 
 /* A dense parameter: a view into the one parameter arena. Named as in the model file. */
 struct ca_param {
@@ -85,7 +89,8 @@ size_t ca_graph_param_of(struct ca_graph *g, const char *name, const char *part,
 /* The model's output logit, width 1. Checks and plans the graph; 0 or the first fault of building. */
 int ca_graph_finish(struct ca_graph *g, ca_val logit, struct ca_err *err) CA_CHECK_ME;
 
-/* Rows of a chunk and number of gradient lanes: fixed by the graph, never by the machine. */
+/* Rows of a chunk (a multiple of the least) and number of gradient lanes: fixed by the graph, never by the machine. */
+#define CA_CHUNK_ROWS_LEAST 128
 size_t ca_graph_chunk_rows(const struct ca_graph *g);
 size_t ca_graph_lanes(const struct ca_graph *g);
 
@@ -143,6 +148,9 @@ struct ca_op {
 };
 
 #define CA_OP_MAX_INPUTS 8
+
+/* Note a fault of building, when there is none yet: CA_EUSAGE with this text. */
+void ca_graph_refuse(struct ca_graph *g, const char *text);
 
 /* Append an operator; op is copied, in_width and param_at are filled in. Returns its output value. */
 ca_val ca_graph_add(struct ca_graph *g, const struct ca_op *op, const ca_val *in);

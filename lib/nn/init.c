@@ -26,6 +26,11 @@ static void draw(const struct ca_rng *rng, const struct ca_init_rule *rule, uint
             out[i] = rule->a * (2 * unit(w[i]) - 1);
         return;
     }
+    if (rule->kind == CA_INIT_POSITIVE) {
+        for (int i = 0; i < 4; i++)
+            out[i] = rule->a * unit(w[i]);
+        return;
+    }
     for (int i = 0; i < 4; i += 2) {
         double radius = rule->a * sqrt(-2 * log(unit(w[i]))), angle = TWO_PI * unit(w[i + 1]);
         out[i] = radius * cos(angle);
