@@ -64,6 +64,23 @@ for m in ['teacher'] + [m for m in table if m != 'teacher']:
 PYTHON
 }
 
+@test "optimizer state goes from stage to stage: each part counts the steps it took, frozen tables none" {
+  steps() { ca-model "$ONCE/seed-0/$1.safetensors" | awk -F '\t' '/_steps\t/ { printf "%s ", $2 }'; }
+  # dense and table steps; 3200, 1600 and 400 rows in batches of 128, two batches of sample
+  [[ $(steps teacher) == "25 25 " && $(steps scratch) == "16 16 " && $(steps scratch-online) == "4 4 " ]]
+  [[ $(steps vanilla-kd.offline) == "13 13 " && $(steps vanilla-kd) == "17 17 " ]]
+  [[ $(steps crossadapt-sample.projected) == "0 0 " && $(steps crossadapt-full.projected) == "0 0 " ]]
+  [[ $(steps crossadapt-sample.phase1) == "2 0 " && $(steps crossadapt-full.phase1) == "13 0 " ]]
+  [[ $(steps crossadapt-sample.phase2) == "4 2 " && $(steps crossadapt-full.phase2) == "26 13 " ]]
+  [[ $(steps crossadapt-sample) == "8 6 " && $(steps crossadapt-full) == "30 17 " ]]
+  # frozen tables are the projected ones, bit for bit; the dense part is not
+  run -1 ca-model --diff "$ONCE/seed-0/crossadapt-sample.phase1.safetensors" "$ONCE/seed-0/crossadapt-sample.projected.safetensors"
+  [[ $output == *dense* && $output != *sparse_embedding* ]]
+  # each phase has a draw of its own
+  run -1 cmp <(ca-sample -q --seed 0 --phase 1 --batch 128 "$ONCE/data/train.car" | ca-view -q) \
+    <(ca-sample -q --seed 0 --phase 2 --batch 128 "$ONCE/data/train.car" | ca-view -q)
+}
+
 @test "a second run does nothing" {
   run -0 cksum "$ONCE"/seed-*/*.safetensors "$ONCE"/seed-*/*.time "$ONCE/students.log" "$ONCE/results.tsv"
   before=$output
