@@ -157,9 +157,7 @@ check-all: ## check, and check-asan, check-clang, check-valgrind
 $(PARTS:%=check-%) $(PARTS_LONG:%=check-%): check-%:
 	+@test/run $*
 
-.PHONY: $(PARTS:%=tap-%) $(PARTS_LONG:%=tap-%) unit parts
-parts:
-	@echo $(PARTS) $(PARTS_LONG)
+.PHONY: $(PARTS:%=tap-%) $(PARTS_LONG:%=tap-%) unit
 unit: $(UNIT) $(GRAD) ## build the C tests
 tap-unit: unit
 	@test/programs $(UNIT) $(GRAD)
