@@ -35,6 +35,8 @@ setup_suite_data() {
       ca-train -q --arch fibinet:5:33,7 --batch $batch -j $j -o other.safetensors few.car
       cmp one.safetensors other.safetensors
     done
+    OPENBLAS_NUM_THREADS=4 ca-train -q --arch fibinet:5:33,7 --batch $batch -j 2 -o other.safetensors few.car
+    cmp one.safetensors other.safetensors
   done
 }
 
@@ -121,12 +123,13 @@ setup_suite_data() {
   [[ $stderr == *weight* && ! -e x.safetensors ]]
 }
 
-@test "an evaluation is logged and costs no training time" {
+@test "an evaluation is logged, costs no training time and changes no bit" {
   run -0 --separate-stderr ca-train --arch mlp:4:8,4 --batch 500 --valid "$D/valid.car" --valid-interval 5 \
     --log-interval 3 --log log.tsv -o m.safetensors "$IN"
   [[ $stderr == *"valid auc 0."* ]]
   [[ $(head -n 1 log.tsv) == *auc$'\t'logloss ]]
   [[ $(awk -F '\t' 'NR > 1 && $5 != "" { print $1 }' log.tsv | paste -sd ' ') == '5 10 12' ]]
+  run -0 ca-model --diff m.safetensors "$MLP"
   # the last evaluation is of the model that was written
   last=$(tail -n 1 log.tsv | cut -f 6)
   ca-predict -q -m m.safetensors "$D/valid.car" | awk -F '\t' -v want="$last" '
