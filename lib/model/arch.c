@@ -3,13 +3,33 @@
 #include <string.h>
 
 #include "base/num.h"
+#include "nn/ops.h"
 
 #include "base/banned.h"
 
-#define MAX_WIDTH 4096
 #define MAX_HIDDEN_WIDTH 65536
 
-const struct ca_arch *const ca_archs[] = {&ca_arch_fibinet, &ca_arch_mlp, NULL};
+const struct ca_arch *const ca_archs[] = {&ca_arch_afm,     &ca_arch_autoint, &ca_arch_dcn, &ca_arch_deepfm,
+                                          &ca_arch_fibinet, &ca_arch_mlp,     &ca_arch_nfm, &ca_arch_xdeepfm,
+                                          NULL};
+
+ca_val ca_arch_tables(struct ca_graph *g, const struct ca_arch_spec *spec)
+{
+    return ca_graph_embed(g, "sparse_embedding.embedding_layers", spec->width,
+                          (struct ca_init_rule){CA_INIT_NORMAL, 1.0});
+}
+
+ca_val ca_arch_join(struct ca_graph *g, ca_val v)
+{
+    if (!ca_graph_inputs(g)->n_numeric)
+        return v;
+    return ca_op_concat(g, (ca_val[2]){ca_graph_numeric(g), v}, 2);
+}
+
+size_t ca_arch_embeddings(size_t fields, size_t width)
+{
+    return fields * width;
+}
 
 static const struct ca_arch *find(const char *name, size_t len)
 {
@@ -59,7 +79,7 @@ int ca_arch_parse(const char *text, struct ca_arch_spec *spec, struct ca_err *er
         return malformed(text, "the embedding width is not a number from 1 to 4096", err);
     memcpy(width, p, len);
     width[len] = '\0';
-    if (ca_num_u64(width, 1, MAX_WIDTH, &w))
+    if (ca_num_u64(width, 1, CA_MAX_WIDTH, &w))
         return malformed(text, "the embedding width is not a number from 1 to 4096", err);
     spec->width = (size_t)w;
     p += len;

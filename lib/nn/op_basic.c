@@ -133,16 +133,19 @@ ca_val ca_op_linear(struct ca_graph *g, ca_val x, const char *name, size_t out, 
     return ca_graph_add(g, &op, &x);
 }
 
-/* ---- layer norm: param 0 gamma, 1 beta; scratch per row: mean, 1/deviation ---- */
+/* ---- layer norm: param 0 gamma, 1 beta; scratch per part of a row: mean, 1/deviation ---- */
+
+enum { NORM_PARTS };
 
 CA_CLONES static void layer_norm_forward(const struct ca_op *op, const struct ca_ctx *c)
 {
-    size_t n = op->out_width;
+    size_t parts = op->attr[NORM_PARTS], n = op->out_width / parts;
     const ca_real *restrict gamma = c->param + op->param_at[0], *restrict beta = c->param + op->param_at[1];
 
-    for (size_t r = 0; r < c->rows; r++) {
-        const ca_real *restrict x = c->in[0].p + r * c->in[0].ld;
-        ca_real *restrict y = c->out.p + r * c->out.ld;
+    for (size_t p = 0; p < c->rows * parts; p++) {
+        size_t r = p / parts, at = p % parts * n;
+        const ca_real *restrict x = c->in[0].p + r * c->in[0].ld + at;
+        ca_real *restrict y = c->out.p + r * c->out.ld + at;
         ca_real mean = ca_sum(n, x) / (ca_real)n, inv;
 
         for (size_t i = 0; i < n; i++)
@@ -150,8 +153,8 @@ CA_CLONES static void layer_norm_forward(const struct ca_op *op, const struct ca
         inv = 1 / (ca_real)sqrt(ca_dot(n, y, y) / (ca_real)n + (ca_real)LAYER_NORM_EPS);
         for (size_t i = 0; i < n; i++)
             y[i] = y[i] * inv * gamma[i] + beta[i];
-        c->scratch[2 * r] = mean;
-        c->scratch[2 * r + 1] = inv;
+        c->scratch[2 * p] = mean;
+        c->scratch[2 * p + 1] = inv;
     }
 }
 
@@ -186,13 +189,14 @@ CA_INLINE void layer_norm_back_row(size_t n, const ca_real *restrict x, ca_real 
 
 CA_CLONES static void layer_norm_backward(const struct ca_op *op, const struct ca_ctx *c)
 {
-    size_t n = op->out_width;
+    size_t parts = op->attr[NORM_PARTS], n = op->out_width / parts;
     const ca_real *restrict gamma = c->param + op->param_at[0];
 
-    for (size_t r = 0; r < c->rows; r++) {
-        const ca_real *restrict x = c->in[0].p + r * c->in[0].ld;
-        const ca_real *restrict dy = c->dout.p + r * c->dout.ld;
-        ca_real mean = c->scratch[2 * r], inv = c->scratch[2 * r + 1];
+    for (size_t p = 0; p < c->rows * parts; p++) {
+        size_t r = p / parts, at = p % parts * n;
+        const ca_real *restrict x = c->in[0].p + r * c->in[0].ld + at;
+        const ca_real *restrict dy = c->dout.p + r * c->dout.ld + at;
+        ca_real mean = c->scratch[2 * p], inv = c->scratch[2 * p + 1];
 
         if (c->dparam) {
             ca_real *restrict dgamma = c->dparam + op->param_at[0], *restrict dbeta = c->dparam + op->param_at[1];
@@ -202,7 +206,7 @@ CA_CLONES static void layer_norm_backward(const struct ca_op *op, const struct c
             }
         }
         if (c->din[0].p)
-            layer_norm_back_row(n, x, mean, inv, gamma, dy, c->din[0].p + r * c->din[0].ld, c->fresh);
+            layer_norm_back_row(n, x, mean, inv, gamma, dy, c->din[0].p + r * c->din[0].ld + at, c->fresh);
     }
 }
 
@@ -216,9 +220,15 @@ static const struct ca_op_type layer_norm = {"layer_norm", layer_norm_forward, l
 
 ca_val ca_op_layer_norm(struct ca_graph *g, ca_val x, const char *name)
 {
-    size_t n = ca_graph_width(g, x);
-    struct ca_op op = {.type = &layer_norm, .n_in = 1, .out_width = n, .n_params = 2, .scratch_per_row = 2};
+    return ca_op_field_norm(g, x, name, 1);
+}
 
+ca_val ca_op_field_norm(struct ca_graph *g, ca_val x, const char *name, size_t fields)
+{
+    size_t width = ca_graph_width(g, x), n = fields ? width / fields : 0;
+    struct ca_op op = {.type = &layer_norm, .n_in = 1, .out_width = width, .n_params = 2, .attr = {fields}};
+
+    op.scratch_per_row = 2 * fields;
     op.param[0] = ca_graph_param_of(g, name, "weight", n, 0, (struct ca_init_rule){CA_INIT_ONE, 0});
     op.param[1] = ca_graph_param_of(g, name, "bias", n, 0, (struct ca_init_rule){CA_INIT_ZERO, 0});
     return ca_graph_add(g, &op, &x);
@@ -258,7 +268,7 @@ ca_val ca_op_relu(struct ca_graph *g, ca_val x)
 
 /* ---- the CA dense block ---- */
 
-ca_val ca_op_mlp_block(struct ca_graph *g, ca_val x, const char *name, const size_t *hidden, size_t n_hidden)
+ca_val ca_op_hidden_block(struct ca_graph *g, ca_val x, const char *name, const size_t *hidden, size_t n_hidden)
 {
     char part[NAME_SIZE];
 
@@ -268,6 +278,14 @@ ca_val ca_op_mlp_block(struct ca_graph *g, ca_val x, const char *name, const siz
         (void)snprintf(part, sizeof part, "%s.%zu", name, 3 * i + 1);
         x = ca_op_relu(g, ca_op_layer_norm(g, x, part));
     }
+    return x;
+}
+
+ca_val ca_op_mlp_block(struct ca_graph *g, ca_val x, const char *name, const size_t *hidden, size_t n_hidden)
+{
+    char part[NAME_SIZE];
+
+    x = ca_op_hidden_block(g, x, name, hidden, n_hidden);
     (void)snprintf(part, sizeof part, "%s.%zu", name, 3 * n_hidden);
     return ca_op_linear(g, x, part, 1, 1);
 }

@@ -16,6 +16,9 @@ ca_val ca_op_linear(struct ca_graph *g, ca_val x, const char *name, size_t out, 
 /* LayerNorm over the row, eps 1e-5, biased variance: NAME.weight [n] = 1, NAME.bias [n] = 0. */
 ca_val ca_op_layer_norm(struct ca_graph *g, ca_val x, const char *name);
 
+/* The same over each of the fields of a row, [F*d], with one NAME.weight [d] and NAME.bias [d]. */
+ca_val ca_op_field_norm(struct ca_graph *g, ca_val x, const char *name, size_t fields);
+
 ca_val ca_op_relu(struct ca_graph *g, ca_val x);
 
 /*
@@ -30,6 +33,47 @@ ca_val ca_op_senet(struct ca_graph *g, ca_val v, const char *name, size_t fields
  * lexicographic order: [F*d] -> [F(F-1)/2 * d]. NAME.weight [d, d], no bias, U(-1/sqrt(d), 1/sqrt(d)).
  */
 ca_val ca_op_bilinear_pairs(struct ca_graph *g, ca_val v, const char *name, size_t fields);
+
+/* y = in[0] + in[1] + ..., all of one width. */
+ca_val ca_op_sum(struct ca_graph *g, const ca_val *in, size_t n);
+
+/*
+ * Bi-interaction pooling, [F*d] -> [d]: z = sum over i < j of v_i * v_j
+ * elementwise = ((sum v)^2 - sum v^2) / 2. Summed, it is the second-order term of FM.
+ */
+ca_val ca_op_pair_pool(struct ca_graph *g, ca_val v, size_t fields);
+
+/*
+ * Cross layer (DCN, CA form: the bias is one number inside): y = x0 (w.x + c) + x.
+ * NAME.weight [1, D], NAME.bias [1], both U(-1/sqrt(D), 1/sqrt(D)). x0 and x may be the same value.
+ */
+ca_val ca_op_cross(struct ca_graph *g, ca_val x0, ca_val x, const char *name);
+
+/* Linear form of the outer product of fields, [F*d] -> [1]: y = sum_hmk w_hmk v_hk v_mk + b. NAME.weight [1, F*F*d], NAME.bias [1]. */
+ca_val ca_op_outer_form(struct ca_graph *g, ca_val v, const char *name, size_t fields);
+
+/* s [1], v [n] -> [1]: y = s (w.v) + b. NAME.weight [1, n], NAME.bias [1]. */
+ca_val ca_op_scaled_form(struct ca_graph *g, ca_val s, ca_val v, const char *name);
+
+/*
+ * Multi-head self-attention over the F fields of width d (AutoInt, CA form =
+ * PyTorch's MultiheadAttention without mask or dropout), [F*d] -> [F*d].
+ * NAME.in_proj_weight [3d, d] (queries, keys, values), Xavier-uniform as one matrix; NAME.in_proj_bias [3d] = 0;
+ * NAME.out_proj.weight [d, d], U(-1/sqrt(d), 1/sqrt(d)); NAME.out_proj.bias [d] = 0. heads divides d.
+ * The parameters are made first, so that a model may have them in the order of its file; first is their handle.
+ */
+size_t ca_op_attention_params(struct ca_graph *g, const char *name, size_t d);
+ca_val ca_op_attention(struct ca_graph *g, ca_val v, size_t first, size_t fields, size_t heads);
+
+/*
+ * Attention over the pairs of fields (AFM), [F*d] -> [d]: e_ij = v_i * v_j elementwise for i < j,
+ * a_ij = h . relu(W e_ij + b), z = sum softmax(a)_ij e_ij. LINEAR.weight [t, d], LINEAR.bias [t], H.weight [1, t],
+ * all U(-1/sqrt(inputs), 1/sqrt(inputs)). No field pairs: z = 0.
+ */
+ca_val ca_op_pair_attention(struct ca_graph *g, ca_val v, const char *linear, const char *h, size_t fields, size_t t);
+
+/* The hidden part of the dense block below: for each width Linear -> LayerNorm -> ReLU. */
+ca_val ca_op_hidden_block(struct ca_graph *g, ca_val x, const char *name, const size_t *hidden, size_t n_hidden);
 
 /*
  * The CA dense block: for each hidden width Linear -> LayerNorm -> ReLU, then

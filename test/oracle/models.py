@@ -20,12 +20,16 @@ NUMERIC, VOCAB, WIDTH, HIDDEN = 3, [40, 25, 12, 6, 3], 4, [8, 4]
 BATCH, STEPS = 32, 20
 
 
-def block(width, hidden):
+def hidden_block(width, hidden):
     layers = []
     for h in hidden:
         layers += [nn.Linear(width, h), nn.LayerNorm(h), nn.ReLU()]
         width = h
-    return nn.Sequential(*layers, nn.Linear(width, 1))
+    return nn.Sequential(*layers)
+
+
+def block(width, hidden):
+    return nn.Sequential(*hidden_block(width, hidden), nn.Linear(hidden[-1], 1))
 
 
 class Embeddings(nn.Module):
@@ -81,11 +85,101 @@ class Fibinet(nn.Module):
         return self.mlp(torch.cat([x, v.flatten(1), pairs], 1))[:, 0]
 
 
+class Dcn(nn.Module):
+    def __init__(self, numeric, vocab, width, hidden):
+        super().__init__()
+        n = numeric + len(vocab) * width
+        self.cross_layers = nn.ModuleList([nn.Linear(n, 1) for _ in range(3)])
+        self.deep_mlp = hidden_block(n, hidden)
+        self.final_fc = nn.Linear(n + hidden[-1], 1)
+
+    def forward(self, x, v):
+        x0 = cross = torch.cat([x, v.flatten(1)], 1)
+        for layer in self.cross_layers:
+            cross = x0 * layer(cross) + cross
+        return self.final_fc(torch.cat([cross, self.deep_mlp(x0)], 1))[:, 0]
+
+
+def pairs(v):
+    """Products of all pairs of fields: [rows, pairs, width]."""
+    i, j = torch.triu_indices(v.shape[1], v.shape[1], 1)
+    return v[:, i] * v[:, j]
+
+
+class Deepfm(nn.Module):
+    def __init__(self, numeric, vocab, width, hidden):
+        super().__init__()
+        self.deep_mlp = hidden_block(numeric + len(vocab) * width, hidden)
+        self.deep_out = nn.Linear(hidden[-1], 1)
+
+    def forward(self, x, v):
+        deep = self.deep_out(self.deep_mlp(torch.cat([x, v.flatten(1)], 1)))[:, 0]
+        return pairs(v).sum((1, 2)) + deep
+
+
+class Xdeepfm(nn.Module):
+    """Compressed interaction with one map a layer: it is a number, the same at every position of an embedding."""
+
+    def __init__(self, numeric, vocab, width, hidden):
+        super().__init__()
+        f = len(vocab)
+        self.cin_layers = nn.ModuleList([nn.Linear(f * m * width, 1) for m in (f, 1, 1)])
+        self.dnn = block(numeric + f * width, hidden)
+        self.final_linear = nn.Linear(2, 1)
+
+    def forward(self, x, v):
+        state, cin = v, 0
+        for layer in self.cin_layers:
+            s = layer((v[:, :, None] * state[:, None]).flatten(1))
+            cin = cin + s
+            state = s[:, :, None]
+        return self.final_linear(torch.cat([cin, self.dnn(torch.cat([x, v.flatten(1)], 1))], 1))[:, 0]
+
+
+class Autoint(nn.Module):
+    def __init__(self, numeric, vocab, width, hidden):
+        super().__init__()
+        self.attention_layers = nn.ModuleList([nn.MultiheadAttention(width, 2, batch_first=True) for _ in range(3)])
+        self.layer_norms = nn.ModuleList([nn.LayerNorm(width) for _ in range(3)])
+        self.mlp = block(numeric + len(vocab) * width, hidden)
+
+    def forward(self, x, v):
+        for attention, norm in zip(self.attention_layers, self.layer_norms):
+            v = norm(attention(v, v, v)[0] + v)
+        return self.mlp(torch.cat([x, v.flatten(1)], 1))[:, 0]
+
+
+class Afm(nn.Module):
+    def __init__(self, numeric, vocab, width, hidden):
+        super().__init__()
+        self.attention_linear = nn.Linear(width, 8)
+        self.attention_h = nn.Linear(8, 1, bias=False)
+        self.mlp = block(numeric + len(vocab) * width, hidden)
+
+    def forward(self, x, v):
+        e = pairs(v)
+        weight = torch.softmax(self.attention_h(F.relu(self.attention_linear(e))), 1)
+        return (weight * e).sum((1, 2)) + self.mlp(torch.cat([x, v.flatten(1)], 1))[:, 0]
+
+
+class Nfm(nn.Module):
+    def __init__(self, numeric, vocab, width, hidden):
+        super().__init__()
+        self.mlp = block(numeric + width, hidden)
+
+    def forward(self, x, v):
+        return self.mlp(torch.cat([x, pairs(v).sum(1)], 1))[:, 0]
+
+
+ARCHS = {"afm": Afm, "autoint": Autoint, "dcn": Dcn, "deepfm": Deepfm, "fibinet": Fibinet, "mlp": Mlp, "nfm": Nfm,
+         "xdeepfm": Xdeepfm}
+
+
 class Model(nn.Module):
     def __init__(self, arch, numeric, vocab, width, hidden):
         super().__init__()
         self.sparse_embedding = Embeddings(vocab, width)
-        self.dense = {"mlp": Mlp, "fibinet": Fibinet}[arch](numeric, vocab, width, hidden)
+        self.dense = ARCHS[arch](numeric, vocab, width, hidden)
 
     def forward(self, x, ids):
         return self.dense(x, self.sparse_embedding(ids))
@@ -139,8 +233,8 @@ def loss(name, s, y, t):
     raise ValueError(name)
 
 
-def make(arch):
-    model = Model(arch, NUMERIC, VOCAB, WIDTH, HIDDEN).double()
+def make(arch, kind=torch.float64):
+    model = Model(arch, NUMERIC, VOCAB, WIDTH, HIDDEN).to(kind)
     weights(model)
     return model
 
@@ -149,10 +243,10 @@ def show(*fields, values):
     print(*fields, " ".join("%.12g" % v for v in np.ravel(values)), sep="\t")
 
 
-def train(arch, name, frozen=0):
+def train(arch, name, frozen=0, kind=torch.float64):
     """Losses before each step; the tables stay as they are for the first frozen steps."""
-    model = make(arch)
-    ids, x, y, t = data()
+    model = make(arch, kind)
+    ids, x, y, t = (a if a.dtype == torch.int64 else a.to(kind) for a in data())
     tables = torch.optim.Adam(model.sparse_embedding.parameters(), lr=0.1)
     dense = torch.optim.Adam(model.dense.parameters(), lr=0.001)
     out = []
@@ -169,9 +263,18 @@ def train(arch, name, frozen=0):
     return out, model
 
 
+def losses(arch, name, loss, frozen=0):
+    """Prints the losses, and how far PyTorch's own are from them in single precision: Adam's steps make much of rounding."""
+    out, model = train(arch, loss, frozen)
+    single = train(arch, loss, frozen, torch.float32)[0]
+    show(arch, "losses", name, values=out)
+    show(arch, "spread", name, values=float("%.0e" % max(abs(a / b - 1) for a, b in zip(single, out))))
+    return model
+
+
 def golden():
     print("arch", "what", "name", "values", sep="\t")
-    for arch in ("mlp", "fibinet"):
+    for arch in ("mlp", "fibinet", *sorted(ARCHS.keys() - {"mlp", "fibinet"})):
         model = make(arch)
         ids, x, y, t = (a[:BATCH] for a in data())
         s = model(x, ids)
@@ -180,9 +283,8 @@ def golden():
         for name, p in sorted(model.named_parameters()):
             show(arch, "gradient", name, values=p.grad.numpy())
         for name in ("bce", "published", "paper", "huber"):
-            show(arch, "losses", name, values=train(arch, name)[0])
-        out, model = train(arch, "bce", frozen=STEPS // 2)
-        show(arch, "losses", "frozen", values=out)
+            losses(arch, name, name)
+        model = losses(arch, "frozen", "bce", STEPS // 2)
         for name, p in sorted(model.state_dict().items()):
             show(arch, "trained", name, values=p.numpy())
 

@@ -19,11 +19,13 @@
 #define TOL_LOGIT 2e-7 /* logits leave the library as floats */
 #define TOL_GRADIENT 1e-9
 #define TOL_LOSS 1e-8
+#define SPREAD 0
 #define TOL_TRAINED 1e-7 /* of the two-node sum that stands for steps without a gradient */
 #else
 #define TOL_LOGIT 1e-5
 #define TOL_GRADIENT 1e-4
 #define TOL_LOSS 1e-6
+#define SPREAD 10 /* times what PyTorch in single precision is off by, where that is more */
 #define TOL_TRAINED 1e-3
 #endif
 
@@ -193,12 +195,12 @@ static void check_first_batch(const char *arch, struct ca_pool *pool)
 {
     struct ca_model *m = make(arch, pool);
     float logit[BATCH];
-    double worst = 0;
     size_t n = golden(arch, "logit", "", want, BATCH);
+    double worst = 0, scale = scale_of(want, n); /* of a sum that cancels nearly to 0 not all digits can be had */
 
     (void)batch(m, 0, &ca_loss_bce, logit);
     for (size_t i = 0; i < BATCH && n == BATCH; i++)
-        worst = fmax(worst, fabs((double)logit[i] - want[i]) / fabs(want[i]));
+        worst = fmax(worst, fabs((double)logit[i] - want[i]) / fmax(fabs(want[i]), scale / 10));
     OK(n == BATCH, "logits are there");
     CLOSE(worst, 0, TOL_LOGIT, arch);
     check_tensors(m, arch, "gradient", CA_STATE_GRADIENT, TOL_GRADIENT);
@@ -209,9 +211,10 @@ static void check_training(const char *arch, const char *name, const struct ca_l
                            struct ca_pool *pool)
 {
     struct ca_model *m = make(arch, pool);
-    double worst = 0;
+    double worst = 0, spread = 0;
     char label[80];
 
+    OK(golden(arch, "spread", name, &spread, 1) == 1, "spread is there");
     OK(golden(arch, "losses", name, want, STEPS) == STEPS, "losses are there");
     for (size_t k = 0; k < STEPS; k++) {
         double got = batch(m, k, loss, NULL);
@@ -220,7 +223,7 @@ static void check_training(const char *arch, const char *name, const struct ca_l
             abort();
     }
     (void)snprintf(label, sizeof label, "twenty losses of %s, %s", arch, name);
-    CLOSE(worst, 0, TOL_LOSS, label);
+    CLOSE(worst, 0, fmax(TOL_LOSS, SPREAD * spread), label);
     if (frozen && !ca_net_settle(m->net, NULL))
         check_tensors(m, arch, "trained", CA_STATE_WEIGHT, TOL_TRAINED);
     ca_model_free(m);
@@ -228,19 +231,20 @@ static void check_training(const char *arch, const char *name, const struct ca_l
 
 static int run_golden(void)
 {
-    static const char *const archs[] = {"mlp", "fibinet"};
     struct ca_pool *pool = ca_pool_new(2, NULL);
     struct ca_distill d = {CA_DISTILL_PUBLISHED, 0.7, 4, 0.5};
     struct ca_loss loss;
 
     make_data();
-    for (size_t a = 0; a < 2; a++) {
-        check_first_batch(archs[a], pool);
-        check_training(archs[a], "bce", &ca_loss_bce, 0, pool);
-        check_training(archs[a], "frozen", &ca_loss_bce, STEPS / 2, pool);
+    for (size_t a = 0; ca_archs[a]; a++) {
+        const char *arch = ca_archs[a]->name;
+
+        check_first_batch(arch, pool);
+        check_training(arch, "bce", &ca_loss_bce, 0, pool);
+        check_training(arch, "frozen", &ca_loss_bce, STEPS / 2, pool);
         for (d.form = CA_DISTILL_PUBLISHED; d.form <= CA_DISTILL_HUBER; d.form++) {
             loss = ca_distill_loss(&d);
-            check_training(archs[a], loss.name, &loss, 0, pool);
+            check_training(arch, loss.name, &loss, 0, pool);
         }
     }
     ca_pool_free(pool);

@@ -514,11 +514,13 @@ int main(void)
     test_parse();
     test_counts();
     test_names();
-    test_round_trip("mlp:2:3,2");
-    test_round_trip("fibinet:2:3,2");
     test_weights_only();
-    test_foreign("mlp:2:3,2");
-    test_foreign("fibinet:2:3,2");
+    for (size_t i = 0; ca_archs[i]; i++) {
+        char text[32];
+        (void)snprintf(text, sizeof text, "%s:2:3,2", ca_archs[i]->name);
+        test_round_trip(text);
+        test_foreign(text);
+    }
     test_damage();
     test_malformed();
     test_lies();

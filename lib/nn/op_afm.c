@@ -1,0 +1,215 @@
+/*
+ * Attention over the pairs of fields (specification: models 9). Rows run side
+ * by side in pieces of CA_LANES; of a pair only its weight is kept, its
+ * product and hidden layer are made anew where they are wanted.
+ */
+#include <math.h>
+#include <string.h>
+
+#include "nn/lanes.h"
+#include "nn/ops.h"
+
+#include "base/banned.h"
+
+enum { PA_FIELDS, PA_WIDTH, PA_HIDDEN };
+
+/* Scratch: weights of the pairs, turned, kept by row [P]; the rest is of one piece, turned. */
+struct pairs {
+    size_t f, d, t, n_pairs;
+    const ca_real *w, *b, *h;
+    ca_real *weight;          /* [P] */
+    ca_real *v, *dv;          /* [F d] */
+    ca_real *e, *z, *dz;      /* [d] */
+    ca_real *q;               /* [t] */
+    ca_real *dw, *db, *dh;    /* [t d], [t], [t]: sums of a whole chunk by lane */
+};
+
+static size_t piece_per_row(size_t f, size_t d, size_t t)
+{
+    return 2 * f * d + 3 * d + 3 * t + t * d;
+}
+
+static struct pairs view(const struct ca_op *op, const struct ca_ctx *c)
+{
+    size_t f = op->attr[PA_FIELDS], d = op->attr[PA_WIDTH], t = op->attr[PA_HIDDEN];
+    struct pairs s = {.f = f, .d = d, .t = t, .n_pairs = f * (f - 1) / 2};
+
+    s.w = c->param + op->param_at[0];
+    s.b = c->param + op->param_at[1];
+    s.h = c->param + op->param_at[2];
+    s.v = c->scratch;
+    s.dv = s.v + f * d * CA_LANES;
+    s.e = s.dv + f * d * CA_LANES;
+    s.z = s.e + d * CA_LANES;
+    s.dz = s.z + d * CA_LANES;
+    s.q = s.dz + d * CA_LANES;
+    s.dw = s.q + t * CA_LANES;
+    s.db = s.dw + t * d * CA_LANES;
+    s.dh = s.db + t * CA_LANES;
+    s.weight = s.dh + t * CA_LANES;
+    return s;
+}
+
+/* e = v_i * v_j */
+CA_INLINE void product(size_t d, const ca_real *vi, const ca_real *vj, ca_real *e)
+{
+    for (size_t k = 0; k < d; k++)
+        CA_AT(e, k) = CA_GET(vi, k) * CA_GET(vj, k);
+}
+
+/* Scores of all pairs, then weights; z = sum of weight v_i v_j, the inner sum over j first. */
+CA_INLINE void pool_piece(const struct pairs *s, size_t d)
+{
+    ca_real *weight = s->weight;
+
+    for (size_t i = 0; i + 1 < s->f; i++)
+        for (size_t j = i + 1; j < s->f; j++, weight += CA_LANES) {
+            ca_lanes score = {0};
+
+            product(d, s->v + i * d * CA_LANES, s->v + j * d * CA_LANES, s->e);
+            for (size_t t = 0; t < s->t; t++) {
+                ca_lanes u = {0};
+                for (size_t k = 0; k < d; k++)
+                    u += s->w[t * d + k] * CA_GET(s->e, k);
+                u += s->b[t];
+                score += s->h[t] * CA_POSITIVE(u);
+            }
+            CA_AT(weight, 0) = score;
+        }
+    ca_lanes_softmax(s->n_pairs, s->weight);
+
+    memset(s->z, 0, d * CA_LANES * sizeof *s->z);
+    weight = s->weight;
+    for (size_t i = 0; i + 1 < s->f; i++) {
+        memset(s->e, 0, d * CA_LANES * sizeof *s->e);
+        for (size_t j = i + 1; j < s->f; j++, weight += CA_LANES)
+            for (size_t k = 0; k < d; k++)
+                CA_AT(s->e, k) += CA_GET(weight, 0) * CA_GET(s->v, j * d + k);
+        for (size_t k = 0; k < d; k++)
+            CA_AT(s->z, k) += CA_GET(s->e, k) * CA_GET(s->v, i * d + k);
+    }
+}
+
+/*
+ * c = dz.e, S = dz.z, da = weight (c - S), q = da h 1[u > 0]; dh += da relu(u), dW += q e^T, db += q,
+ * de = weight dz + W^T q, dv_i += de v_j, dv_j += de v_i.
+ */
+CA_INLINE void pool_piece_back(const struct pairs *s, size_t d, int params)
+{
+    const ca_real *weight = s->weight;
+    ca_lanes all = {0};
+
+    memset(s->dv, 0, s->f * d * CA_LANES * sizeof *s->dv);
+    for (size_t k = 0; k < d; k++)
+        all += CA_GET(s->dz, k) * CA_GET(s->z, k);
+    for (size_t i = 0; i + 1 < s->f; i++)
+        for (size_t j = i + 1; j < s->f; j++, weight += CA_LANES) {
+            const ca_real *vi = s->v + i * d * CA_LANES, *vj = s->v + j * d * CA_LANES;
+            ca_lanes part = {0}, da;
+
+            product(d, vi, vj, s->e);
+            for (size_t k = 0; k < d; k++)
+                part += CA_GET(s->dz, k) * CA_GET(s->e, k);
+            da = CA_GET(weight, 0) * (part - all);
+            for (size_t t = 0; t < s->t; t++) {
+                ca_lanes u = {0}, q;
+                for (size_t k = 0; k < d; k++)
+                    u += s->w[t * d + k] * CA_GET(s->e, k);
+                u += s->b[t];
+                q = da * s->h[t];
+                q = CA_WHERE_POSITIVE(u, q);
+                CA_AT(s->q, t) = q;
+                if (params) {
+                    CA_AT(s->dh, t) += da * CA_POSITIVE(u);
+                    CA_AT(s->db, t) += q;
+                    for (size_t k = 0; k < d; k++)
+                        CA_AT(s->dw, t * d + k) += q * CA_GET(s->e, k);
+                }
+            }
+            for (size_t k = 0; k < d; k++) {
+                ca_lanes de = CA_GET(weight, 0) * CA_GET(s->dz, k);
+                for (size_t t = 0; t < s->t; t++)
+                    de += s->w[t * d + k] * CA_GET(s->q, t);
+                CA_AT(s->dv, i * d + k) += de * CA_GET(vj, k);
+                CA_AT(s->dv, j * d + k) += de * CA_GET(vi, k);
+            }
+        }
+}
+
+/* The loops with the usual widths known to the compiler. */
+CA_CLONES static void pair_attention_forward(const struct ca_op *op, const struct ca_ctx *c)
+{
+    struct pairs s = view(op, c);
+
+    for (size_t r = 0; r < c->rows; r += CA_LANES, s.weight += s.n_pairs * CA_LANES) {
+        size_t rows = c->rows - r < CA_LANES ? c->rows - r : CA_LANES;
+
+        ca_lanes_load(rows, s.f * s.d, c->in[0].p + r * c->in[0].ld, c->in[0].ld, s.v);
+        if (s.d == 16)
+            pool_piece(&s, 16);
+        else if (s.d == 8)
+            pool_piece(&s, 8);
+        else
+            pool_piece(&s, s.d);
+        ca_lanes_store(rows, s.d, s.z, c->out.p + r * c->out.ld, c->out.ld);
+    }
+}
+
+CA_CLONES static void pair_attention_backward(const struct ca_op *op, const struct ca_ctx *c)
+{
+    struct pairs s = view(op, c);
+    int params = c->dparam != NULL;
+    size_t sums = s.t * (s.d + 2);
+
+    memset(s.dw, 0, sums * CA_LANES * sizeof *s.dw);
+    for (size_t r = 0; r < c->rows; r += CA_LANES, s.weight += s.n_pairs * CA_LANES) {
+        size_t rows = c->rows - r < CA_LANES ? c->rows - r : CA_LANES;
+
+        ca_lanes_load(rows, s.f * s.d, c->in[0].p + r * c->in[0].ld, c->in[0].ld, s.v);
+        ca_lanes_load(rows, s.d, c->out.p + r * c->out.ld, c->out.ld, s.z);
+        ca_lanes_load(rows, s.d, c->dout.p + r * c->dout.ld, c->dout.ld, s.dz);
+        if (s.d == 16)
+            pool_piece_back(&s, 16, params);
+        else if (s.d == 8)
+            pool_piece_back(&s, 8, params);
+        else
+            pool_piece_back(&s, s.d, params);
+        if (c->din[0].p)
+            ca_lanes_add(rows, s.f * s.d, s.dv, c->din[0].p + r * c->din[0].ld, c->din[0].ld);
+    }
+    for (size_t i = 0; params && i < sums; i++) {
+        ca_lanes x = CA_GET(s.dw, i);
+        size_t at = i < s.t * s.d         ? op->param_at[0] + i
+                    : i < s.t * (s.d + 1) ? op->param_at[1] + i - s.t * s.d
+                                          : op->param_at[2] + i - s.t * (s.d + 1);
+        c->dparam[at] += ca_join(&x);
+    }
+}
+
+static uint64_t pair_attention_flops(const struct ca_op *op)
+{
+    uint64_t f = op->attr[PA_FIELDS], d = op->attr[PA_WIDTH], t = op->attr[PA_HIDDEN];
+
+    return f * (f - 1) / 2 * (4 * d + 2 * t * d + 2 * t);
+}
+
+static const struct ca_op_type pair_attention = {"pair_attention", pair_attention_forward, pair_attention_backward,
+                                                 pair_attention_flops, 0};
+
+static struct ca_init_rule uniform(size_t n)
+{
+    return (struct ca_init_rule){CA_INIT_UNIFORM, 1 / sqrt((double)(n ? n : 1))};
+}
+
+ca_val ca_op_pair_attention(struct ca_graph *g, ca_val v, const char *linear, const char *h, size_t fields, size_t t)
+{
+    size_t n = ca_graph_width(g, v), d = fields ? n / fields : 0;
+    struct ca_op op = {.type = &pair_attention, .n_in = 1, .out_width = d, .n_params = 3, .attr = {fields, d, t}};
+
+    op.scratch_per_row = (fields ? fields * (fields - 1) / 2 : 0) +
+                         (piece_per_row(fields, d, t) * CA_LANES + CA_CHUNK_ROWS_LEAST - 1) / CA_CHUNK_ROWS_LEAST;
+    op.param[0] = ca_graph_param_of(g, linear, "weight", t, d, uniform(d));
+    op.param[1] = ca_graph_param_of(g, linear, "bias", t, 0, uniform(d));
+    op.param[2] = ca_graph_param_of(g, h, "weight", 1, t, uniform(t));
+    return ca_graph_add(g, &op, &v);
+}

@@ -1,0 +1,264 @@
+/*
+ * Multi-head self-attention over fields (specification: models 11). Pieces of
+ * CA_LANES rows: the projections are matrix products over rows x fields, what
+ * lies between them runs with rows side by side.
+ */
+#include <math.h>
+#include <string.h>
+
+#include "nn/blas.h"
+#include "nn/lanes.h"
+#include "nn/ops.h"
+
+#include "base/banned.h"
+
+enum { AT_FIELDS, AT_WIDTH, AT_HEADS };
+
+/*
+ * Scratch. Kept by row: q, k, v of each field, turned [F 3d]; weights of each head, turned [H F F];
+ * what the heads give, plain [F d]. The rest is of one piece.
+ */
+struct attention {
+    size_t f, d, heads, head; /* head: width of one */
+    ca_real scale;            /* of the scores */
+    const ca_real *w_in, *b_in, *w_out, *b_out;
+    ca_real *qkv, *weight, *given;
+    ca_real *rows_qkv, *turned_qkv, *turned; /* [F 3d], [F 3d], [F d] */
+    ca_real *x, *y;                          /* plain [F d] */
+    ca_real *dweight;                        /* [F] */
+};
+
+static size_t kept_per_row(size_t f, size_t d, size_t heads)
+{
+    return 4 * f * d + heads * f * f;
+}
+
+static size_t piece_per_row(size_t f, size_t d)
+{
+    return 9 * f * d + f;
+}
+
+static struct attention view(const struct ca_op *op, const struct ca_ctx *c)
+{
+    size_t f = op->attr[AT_FIELDS], d = op->attr[AT_WIDTH], heads = op->attr[AT_HEADS], fd = f * d * CA_LANES;
+    struct attention a = {.f = f, .d = d, .heads = heads, .head = d / heads};
+    ca_real *p = c->scratch;
+
+    a.scale = 1 / (ca_real)sqrt((double)a.head);
+    a.w_in = c->param + op->param_at[0];
+    a.b_in = c->param + op->param_at[1];
+    a.w_out = c->param + op->param_at[2];
+    a.b_out = c->param + op->param_at[3];
+    a.rows_qkv = p;
+    a.turned_qkv = p += 3 * fd;
+    a.turned = p += 3 * fd;
+    a.x = p += fd;
+    a.y = p += fd;
+    a.dweight = p += fd;
+    a.qkv = p + f * CA_LANES;
+    return a;
+}
+
+/* What is kept of the piece that begins at this row, a multiple of CA_LANES. */
+static void at_row(struct attention *a, const ca_real *base, size_t row)
+{
+    size_t fd = a->f * a->d;
+
+    a->qkv = (ca_real *)(uintptr_t)base + row * kept_per_row(a->f, a->d, a->heads);
+    a->weight = a->qkv + 3 * fd * CA_LANES;
+    a->given = a->weight + a->heads * a->f * a->f * CA_LANES;
+}
+
+/* Rows of m without gaps: itself, or a copy in room. */
+static const ca_real *dense_rows(struct ca_mat m, size_t row, size_t rows, size_t width, ca_real *room)
+{
+    if (m.ld == width || rows == 1)
+        return m.p + row * m.ld;
+    for (size_t r = 0; r < rows; r++)
+        memcpy(room + r * width, m.p + (row + r) * m.ld, width * sizeof *room);
+    return room;
+}
+
+/* x (n, m) = n copies of the row b */
+static void repeat(size_t n, size_t m, const ca_real *b, ca_real *x)
+{
+    for (size_t i = 0; i < n; i++)
+        memcpy(x + i * m, b, m * sizeof *x);
+}
+
+/* Heads of width n: scores, weights and weighed values of a piece, all turned. */
+CA_INLINE void attend_piece(const struct attention *a, size_t n)
+{
+    size_t step = 3 * a->d; /* from a field to the next */
+
+    for (size_t h = 0; h < a->heads; h++)
+        for (size_t i = 0; i < a->f; i++) {
+            const ca_real *q = a->qkv + (i * step + h * n) * CA_LANES;
+            const ca_real *k = a->qkv + (a->d + h * n) * CA_LANES, *v = k + a->d * CA_LANES;
+            ca_real *w = a->weight + (h * a->f + i) * a->f * CA_LANES;
+            ca_real *o = a->turned + (i * a->d + h * n) * CA_LANES;
+
+            for (size_t j = 0; j < a->f; j++) {
+                ca_lanes s = {0};
+                for (size_t e = 0; e < n; e++)
+                    s += CA_GET(q, e) * CA_GET(k, j * step + e);
+                CA_AT(w, j) = s * a->scale;
+            }
+            ca_lanes_softmax(a->f, w);
+            for (size_t e = 0; e < n; e++) {
+                ca_lanes s = {0};
+                for (size_t j = 0; j < a->f; j++)
+                    s += CA_GET(w, j) * CA_GET(v, j * step + e);
+                CA_AT(o, e) = s;
+            }
+        }
+}
+
+/*
+ * From the gradient of what the heads give, in turned, to that of q, k, v in turned_qkv:
+ * dP_ij = do_i.v_j, dS = P (dP - sum_j dP P), dv_j = sum_i P_ij do_i, dq_i = sum_j dS_ij k_j, dk_j = sum_i dS_ij q_i.
+ */
+CA_INLINE void attend_piece_back(const struct attention *a, size_t n)
+{
+    size_t step = 3 * a->d;
+
+    memset(a->turned_qkv, 0, a->f * step * CA_LANES * sizeof(ca_real));
+    for (size_t h = 0; h < a->heads; h++)
+        for (size_t i = 0; i < a->f; i++) {
+            size_t at = h * n * CA_LANES, atk = at + a->d * CA_LANES, atv = atk + a->d * CA_LANES;
+            size_t row = i * step * CA_LANES;
+            const ca_real *q = a->qkv + at + row, *k = a->qkv + atk, *v = a->qkv + atv;
+            ca_real *dq = a->turned_qkv + at + row, *dk = a->turned_qkv + atk, *dv = a->turned_qkv + atv;
+            const ca_real *w = a->weight + (h * a->f + i) * a->f * CA_LANES;
+            const ca_real *go = a->turned + (i * a->d + h * n) * CA_LANES;
+            ca_lanes sum = {0};
+
+            for (size_t j = 0; j < a->f; j++) {
+                ca_lanes s = {0};
+                for (size_t e = 0; e < n; e++) {
+                    s += CA_GET(go, e) * CA_GET(v, j * step + e);
+                    CA_AT(dv, j * step + e) += CA_GET(w, j) * CA_GET(go, e);
+                }
+                CA_AT(a->dweight, j) = s;
+                sum += s * CA_GET(w, j);
+            }
+            for (size_t j = 0; j < a->f; j++) {
+                ca_lanes s = CA_GET(w, j) * (CA_GET(a->dweight, j) - sum) * a->scale;
+                for (size_t e = 0; e < n; e++) {
+                    CA_AT(dq, e) += s * CA_GET(k, j * step + e);
+                    CA_AT(dk, j * step + e) += s * CA_GET(q, e);
+                }
+            }
+        }
+}
+
+/* The loops with the usual widths known to the compiler. */
+CA_CLONES static void attend(const struct attention *a, size_t rows)
+{
+    ca_lanes_load(rows, a->f * 3 * a->d, a->rows_qkv, a->f * 3 * a->d, a->qkv);
+    if (a->head == 8)
+        attend_piece(a, 8);
+    else if (a->head == 4)
+        attend_piece(a, 4);
+    else
+        attend_piece(a, a->head);
+    ca_lanes_store(rows, a->f * a->d, a->turned, a->given, a->f * a->d);
+}
+
+CA_CLONES static void attend_back(const struct attention *a, size_t rows, const ca_real *dgiven)
+{
+    ca_lanes_load(rows, a->f * a->d, dgiven, a->f * a->d, a->turned);
+    if (a->head == 8)
+        attend_piece_back(a, 8);
+    else if (a->head == 4)
+        attend_piece_back(a, 4);
+    else
+        attend_piece_back(a, a->head);
+    ca_lanes_store(rows, a->f * 3 * a->d, a->turned_qkv, a->rows_qkv, a->f * 3 * a->d);
+}
+
+static void attention_forward(const struct ca_op *op, const struct ca_ctx *c)
+{
+    struct attention a = view(op, c);
+    const ca_real *base = a.qkv;
+    size_t fd = a.f * a.d;
+
+    for (size_t r = 0; r < c->rows; r += CA_LANES) {
+        size_t rows = c->rows - r < CA_LANES ? c->rows - r : CA_LANES, n = rows * a.f;
+        const ca_real *x = dense_rows(c->in[0], r, rows, fd, a.x);
+
+        at_row(&a, base, r);
+        repeat(n, 3 * a.d, a.b_in, a.rows_qkv);
+        ca_gemm_nt(n, 3 * a.d, a.d, x, a.d, a.w_in, a.d, 1, a.rows_qkv, 3 * a.d);
+        attend(&a, rows);
+        repeat(n, a.d, a.b_out, a.y);
+        ca_gemm_nt(n, a.d, a.d, a.given, a.d, a.w_out, a.d, 1, a.y, a.d);
+        for (size_t l = 0; l < rows; l++)
+            memcpy(c->out.p + (r + l) * c->out.ld, a.y + l * fd, fd * sizeof *a.y);
+    }
+}
+
+static void attention_backward(const struct ca_op *op, const struct ca_ctx *c)
+{
+    struct attention a = view(op, c);
+    const ca_real *base = a.qkv;
+    size_t fd = a.f * a.d, d = a.d;
+
+    for (size_t r = 0; r < c->rows; r += CA_LANES) {
+        size_t rows = c->rows - r < CA_LANES ? c->rows - r : CA_LANES, n = rows * a.f;
+        const ca_real *dy = dense_rows(c->dout, r, rows, fd, a.x), *x;
+
+        at_row(&a, base, r);
+        ca_gemm_nn(n, d, d, dy, d, a.w_out, d, 0, a.y, d);
+        attend_back(&a, rows, a.y);
+        if (c->dparam) {
+            ca_gemm_tn(d, d, n, dy, d, a.given, d, 1, c->dparam + op->param_at[2], d);
+            ca_sum_rows(n, d, dy, d, c->dparam + op->param_at[3]);
+            x = dense_rows(c->in[0], r, rows, fd, a.x);
+            ca_gemm_tn(3 * d, d, n, a.rows_qkv, 3 * d, x, d, 1, c->dparam + op->param_at[0], d);
+            ca_sum_rows(n, 3 * d, a.rows_qkv, 3 * d, c->dparam + op->param_at[1]);
+        }
+        if (c->din[0].p) {
+            ca_gemm_nn(n, d, 3 * d, a.rows_qkv, 3 * d, a.w_in, d, 0, a.y, d);
+            for (size_t l = 0; l < rows; l++)
+                ca_add(fd, a.y + l * fd, c->din[0].p + (r + l) * c->din[0].ld);
+        }
+    }
+}
+
+static uint64_t attention_flops(const struct ca_op *op)
+{
+    uint64_t f = op->attr[AT_FIELDS], d = op->attr[AT_WIDTH];
+
+    return 8 * f * d * d + 4 * f * f * d;
+}
+
+static const struct ca_op_type attention_type = {"attention", attention_forward, attention_backward, attention_flops, 0};
+
+size_t ca_op_attention_params(struct ca_graph *g, const char *name, size_t d)
+{
+    const struct ca_init_rule zero = {CA_INIT_ZERO, 0};
+    const struct ca_init_rule xavier = {CA_INIT_UNIFORM, sqrt(6 / (4 * (double)(d ? d : 1)))};
+    const struct ca_init_rule uniform = {CA_INIT_UNIFORM, 1 / sqrt((double)(d ? d : 1))};
+    size_t first = ca_graph_param_of(g, name, "in_proj_weight", 3 * d, d, xavier);
+
+    (void)ca_graph_param_of(g, name, "in_proj_bias", 3 * d, 0, zero);
+    (void)ca_graph_param_of(g, name, "out_proj.weight", d, d, uniform);
+    (void)ca_graph_param_of(g, name, "out_proj.bias", d, 0, zero);
+    return first;
+}
+
+ca_val ca_op_attention(struct ca_graph *g, ca_val v, size_t first, size_t fields, size_t heads)
+{
+    size_t n = ca_graph_width(g, v), d = fields ? n / fields : 0;
+    struct ca_op op = {.type = &attention_type, .n_in = 1, .out_width = n, .n_params = 4, .attr = {fields, d, heads}};
+
+    if (!heads || d % heads)
+        ca_graph_refuse(g, "the embedding width is not a multiple of the number of attention heads");
+    for (size_t i = 0; i < 4; i++)
+        op.param[i] = first + i;
+    /* a piece's scratch is spread over the rows of a chunk */
+    op.scratch_per_row = kept_per_row(fields, d, heads) +
+                         (piece_per_row(fields, d) * CA_LANES + CA_CHUNK_ROWS_LEAST - 1) / CA_CHUNK_ROWS_LEAST;
+    return ca_graph_add(g, &op, &v);
+}

@@ -1,0 +1,222 @@
+/*
+ * Products of linear forms: the cross layer of DCN in the form of the
+ * CrossAdapt code, and the two that its version of xDeepFM's compressed
+ * interaction network comes down to.
+ */
+#include <math.h>
+#include <string.h>
+
+#include "nn/ops.h"
+#include "nn/simd.h"
+
+#include "base/banned.h"
+
+/* PyTorch's default for a Linear of n inputs. */
+static struct ca_init_rule uniform(size_t n)
+{
+    return (struct ca_init_rule){CA_INIT_UNIFORM, 1 / sqrt((double)(n ? n : 1))};
+}
+
+/* ---- cross layer: param 0 weight [1, D], 1 bias [1]; scratch per row: alpha ---- */
+
+CA_CLONES static void cross_forward(const struct ca_op *op, const struct ca_ctx *c)
+{
+    size_t n = op->out_width;
+    const ca_real *w = c->param + op->param_at[0];
+
+    for (size_t r = 0; r < c->rows; r++) {
+        const ca_real *restrict x0 = c->in[0].p + r * c->in[0].ld, *restrict x = c->in[1].p + r * c->in[1].ld;
+        ca_real *restrict y = c->out.p + r * c->out.ld;
+        ca_real alpha = ca_dot(n, x, w) + c->param[op->param_at[1]];
+
+        for (size_t i = 0; i < n; i++)
+            y[i] = x0[i] * alpha + x[i];
+        c->scratch[r] = alpha;
+    }
+}
+
+/* dalpha = dy.x0; dx0 += alpha dy; dw += dalpha x; dc += dalpha; dx += dy + dalpha w. x0 and x may be one value. */
+CA_CLONES static void cross_backward(const struct ca_op *op, const struct ca_ctx *c)
+{
+    size_t n = op->out_width;
+    const ca_real *w = c->param + op->param_at[0];
+
+    for (size_t r = 0; r < c->rows; r++) {
+        const ca_real *dy = c->dout.p + r * c->dout.ld;
+        ca_real dalpha = ca_dot(n, dy, c->in[0].p + r * c->in[0].ld);
+
+        if (c->dparam) {
+            ca_axpy(n, dalpha, c->in[1].p + r * c->in[1].ld, c->dparam + op->param_at[0]);
+            c->dparam[op->param_at[1]] += dalpha;
+        }
+        if (c->din[0].p)
+            ca_axpy(n, c->scratch[r], dy, c->din[0].p + r * c->din[0].ld);
+        if (c->din[1].p) {
+            ca_add(n, dy, c->din[1].p + r * c->din[1].ld);
+            ca_axpy(n, dalpha, w, c->din[1].p + r * c->din[1].ld);
+        }
+    }
+}
+
+static uint64_t cross_flops(const struct ca_op *op)
+{
+    return 4 * (uint64_t)op->out_width;
+}
+
+static const struct ca_op_type cross = {"cross", cross_forward, cross_backward, cross_flops, 0};
+
+ca_val ca_op_cross(struct ca_graph *g, ca_val x0, ca_val x, const char *name)
+{
+    size_t n = ca_graph_width(g, x0);
+    struct ca_op op = {.type = &cross, .n_in = 2, .out_width = n, .n_params = 2, .scratch_per_row = 1};
+
+    if (ca_graph_width(g, x) != n)
+        ca_graph_refuse(g, "a cross layer of values of different widths");
+    op.param[0] = ca_graph_param_of(g, name, "weight", 1, n, uniform(n));
+    op.param[1] = ca_graph_param_of(g, name, "bias", 1, 0, uniform(n));
+    return ca_graph_add(g, &op, (ca_val[2]){x0, x});
+}
+
+/* ---- form of the outer product: param 0 weight [1, F F d], 1 bias [1]; scratch [rows, F d]: u_h = sum_m w_hm v_m ---- */
+
+enum { OUTER_FIELDS, OUTER_WIDTH };
+
+CA_INLINE ca_real outer_row(size_t n_fields, size_t d, const ca_real *restrict w, const ca_real *restrict v,
+                            ca_real *restrict u)
+{
+    memset(u, 0, n_fields * d * sizeof *u);
+    for (size_t h = 0; h < n_fields; h++)
+        for (size_t m = 0; m < n_fields; m++, w += d)
+            for (size_t k = 0; k < d; k++)
+                u[h * d + k] += w[k] * v[m * d + k];
+    return ca_dot(n_fields * d, u, v);
+}
+
+/* dw_hm += dy v_h v_m; dv_h += dy u_h; dv_m += dy sum_h w_hm v_h. dw or dv may be null. */
+CA_INLINE void outer_row_back(size_t n_fields, size_t d, ca_real dy, const ca_real *restrict w,
+                              const ca_real *restrict v, const ca_real *u, ca_real *restrict dw, ca_real *restrict dv)
+{
+    if (dv)
+        ca_axpy(n_fields * d, dy, u, dv);
+    for (size_t h = 0; h < n_fields; h++)
+        for (size_t m = 0; m < n_fields; m++) {
+            size_t at = (h * n_fields + m) * d;
+
+            if (dw)
+                for (size_t k = 0; k < d; k++)
+                    dw[at + k] += dy * v[h * d + k] * v[m * d + k];
+            if (dv)
+                for (size_t k = 0; k < d; k++)
+                    dv[m * d + k] += dy * v[h * d + k] * w[at + k];
+        }
+}
+
+/* The loops with the usual widths known to the compiler. */
+CA_CLONES static void outer_forward(const struct ca_op *op, const struct ca_ctx *c)
+{
+    size_t f = op->attr[OUTER_FIELDS], d = op->attr[OUTER_WIDTH];
+    const ca_real *w = c->param + op->param_at[0];
+
+    for (size_t r = 0; r < c->rows; r++) {
+        const ca_real *v = c->in[0].p + r * c->in[0].ld;
+        ca_real *u = c->scratch + r * f * d, s;
+
+        if (d == 16)
+            s = outer_row(f, 16, w, v, u);
+        else if (d == 8)
+            s = outer_row(f, 8, w, v, u);
+        else
+            s = outer_row(f, d, w, v, u);
+        c->out.p[r * c->out.ld] = s + c->param[op->param_at[1]];
+    }
+}
+
+CA_CLONES static void outer_backward(const struct ca_op *op, const struct ca_ctx *c)
+{
+    size_t f = op->attr[OUTER_FIELDS], d = op->attr[OUTER_WIDTH];
+    const ca_real *w = c->param + op->param_at[0];
+
+    for (size_t r = 0; r < c->rows; r++) {
+        const ca_real *v = c->in[0].p + r * c->in[0].ld, *u = c->scratch + r * f * d;
+        ca_real dy = c->dout.p[r * c->dout.ld], *dv = c->din[0].p ? c->din[0].p + r * c->din[0].ld : NULL;
+        ca_real *dw = c->dparam ? c->dparam + op->param_at[0] : NULL;
+
+        if (c->dparam)
+            c->dparam[op->param_at[1]] += dy;
+        if (d == 16)
+            outer_row_back(f, 16, dy, w, v, u, dw, dv);
+        else if (d == 8)
+            outer_row_back(f, 8, dy, w, v, u, dw, dv);
+        else
+            outer_row_back(f, d, dy, w, v, u, dw, dv);
+    }
+}
+
+static uint64_t outer_flops(const struct ca_op *op)
+{
+    return 2 * (uint64_t)op->in_width[0] * (op->attr[OUTER_FIELDS] + 1);
+}
+
+static const struct ca_op_type outer_form = {"outer_form", outer_forward, outer_backward, outer_flops, 0};
+
+ca_val ca_op_outer_form(struct ca_graph *g, ca_val v, const char *name, size_t fields)
+{
+    size_t n = ca_graph_width(g, v);
+    struct ca_op op = {.type = &outer_form, .n_in = 1, .out_width = 1, .n_params = 2, .scratch_per_row = n};
+
+    op.attr[OUTER_FIELDS] = fields;
+    op.attr[OUTER_WIDTH] = fields ? n / fields : 0;
+    op.param[0] = ca_graph_param_of(g, name, "weight", 1, fields * n, uniform(fields * n));
+    op.param[1] = ca_graph_param_of(g, name, "bias", 1, 0, uniform(fields * n));
+    return ca_graph_add(g, &op, &v);
+}
+
+/* ---- scaled form: inputs s and v; param 0 weight [1, n], 1 bias [1]; scratch per row: w.v ---- */
+
+CA_CLONES static void scaled_forward(const struct ca_op *op, const struct ca_ctx *c)
+{
+    const ca_real *w = c->param + op->param_at[0];
+
+    for (size_t r = 0; r < c->rows; r++) {
+        c->scratch[r] = ca_dot(op->in_width[1], c->in[1].p + r * c->in[1].ld, w);
+        c->out.p[r * c->out.ld] = c->in[0].p[r * c->in[0].ld] * c->scratch[r] + c->param[op->param_at[1]];
+    }
+}
+
+CA_CLONES static void scaled_backward(const struct ca_op *op, const struct ca_ctx *c)
+{
+    size_t n = op->in_width[1];
+    const ca_real *w = c->param + op->param_at[0];
+
+    for (size_t r = 0; r < c->rows; r++) {
+        ca_real dy = c->dout.p[r * c->dout.ld], ds = dy * c->in[0].p[r * c->in[0].ld];
+
+        if (c->dparam) {
+            ca_axpy(n, ds, c->in[1].p + r * c->in[1].ld, c->dparam + op->param_at[0]);
+            c->dparam[op->param_at[1]] += dy;
+        }
+        if (c->din[0].p)
+            c->din[0].p[r * c->din[0].ld] += dy * c->scratch[r];
+        if (c->din[1].p)
+            ca_axpy(n, ds, w, c->din[1].p + r * c->din[1].ld);
+    }
+}
+
+static uint64_t scaled_flops(const struct ca_op *op)
+{
+    return 2 * (uint64_t)op->in_width[1] + 2;
+}
+
+static const struct ca_op_type scaled_form = {"scaled_form", scaled_forward, scaled_backward, scaled_flops, 0};
+
+ca_val ca_op_scaled_form(struct ca_graph *g, ca_val s, ca_val v, const char *name)
+{
+    size_t n = ca_graph_width(g, v);
+    struct ca_op op = {.type = &scaled_form, .n_in = 2, .out_width = 1, .n_params = 2, .scratch_per_row = 1};
+
+    if (ca_graph_width(g, s) != 1)
+        ca_graph_refuse(g, "a form that is scaled by more than a number");
+    op.param[0] = ca_graph_param_of(g, name, "weight", 1, n, uniform(n));
+    op.param[1] = ca_graph_param_of(g, name, "bias", 1, 0, uniform(n));
+    return ca_graph_add(g, &op, (ca_val[2]){s, v});
+}
