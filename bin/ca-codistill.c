@@ -77,7 +77,7 @@ struct job {
     struct ca_model *teacher, *student;
     struct ca_reader *online;
     struct ca_replay *replay;
-    struct ca_out *log;
+    struct ca_out *student_out, *teacher_out, *log;
 };
 
 static int log_window(void *arg, const struct ca_codistill_window *w, struct ca_err *err)
@@ -109,9 +109,8 @@ static int check(const struct ca_run *run, const struct params *p, struct ca_err
         (void)ca_err_set(err, CA_EUSAGE, "--replay is missing");
         return ca_err_hint(err, "name the records to replay, or say --replay-ratio 0");
     }
-    if (!strcmp(run->common.output, "-") && p->teacher_out && !strcmp(p->teacher_out, "-"))
-        return ca_err_set(err, CA_EUSAGE, "student and teacher cannot both go to standard output");
-    return 0;
+    const char *const outputs[] = {run->common.output, p->teacher_out, p->log};
+    return ca_cli_distinct(outputs, 3, err);
 }
 
 static int open_all(struct job *j, const struct ca_run *run, const struct params *p, struct ca_err *err)
@@ -134,6 +133,10 @@ static int open_all(struct job *j, const struct ca_run *run, const struct params
             return ca_err_hint(err, "replay from a part of the same ca-split, before any column was added");
         }
     }
+    /* now, not after hours of work, is when to learn that an output cannot be written */
+    if ((rc = ca_model_output(&j->student_out, run->common.output, run, err)) ||
+        (p->teacher_out && (rc = ca_model_output(&j->teacher_out, p->teacher_out, run, err))))
+        return rc;
     if (p->log && !(rc = ca_out_open(&j->log, p->log, err)))
         rc = ca_out_write(j->log, names, sizeof names - 1, err);
     return rc;
@@ -190,15 +193,23 @@ static int run_tool(struct ca_run *run, struct ca_err *err)
         if (rc)
             goto done;
     }
-    if (p->teacher_out && (rc = ca_model_save(j.teacher, p->teacher_out, 0, run, err)))
-        goto done;
-    if ((rc = ca_model_save(j.student, run->common.output, run->common.force ? CA_MODEL_FORCE : 0, run, err)))
+    if (j.teacher_out) {
+        rc = ca_model_write(j.teacher, j.teacher_out, 0, run, err);
+        j.teacher_out = NULL;
+        if (rc)
+            goto done;
+    }
+    rc = ca_model_write(j.student, j.student_out, 0, run, err);
+    j.student_out = NULL;
+    if (rc)
         goto done;
     run->records = r.rows;
     (void)snprintf(run->result, sizeof run->result,
                    "%lld student and %lld teacher steps, %lld rows replayed, prequential auc %.5f against %.5f",
                    (long long)r.steps, (long long)r.teacher_steps, (long long)r.replayed, r.student.auc, r.teacher.auc);
 done:
+    ca_out_abort(j.student_out);
+    ca_out_abort(j.teacher_out);
     ca_out_abort(j.log);
     ca_replay_close(j.replay);
     ca_reader_close(j.online);

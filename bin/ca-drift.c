@@ -307,8 +307,10 @@ static int check_options(const struct ca_run *run, struct ca_err *err)
         return ca_err_set(err, CA_EUSAGE, "--by time needs --boundaries");
     if (p->no_report && p->ratio_only)
         return ca_err_set(err, CA_EUSAGE, "--no-report excludes --ratio-only");
-    return p->no_report && !p->histograms ? ca_err_set(err, CA_EUSAGE, "--no-report without --histograms does nothing")
-                                          : 0;
+    if (p->no_report && !p->histograms)
+        return ca_err_set(err, CA_EUSAGE, "--no-report without --histograms does nothing");
+    const char *const outputs[] = {p->no_report ? NULL : run->common.output, p->histograms};
+    return ca_cli_distinct(outputs, 2, err);
 }
 
 static int write_report(struct ca_run *run, struct ca_hists *h, struct ca_hists *reference, struct ca_err *err)

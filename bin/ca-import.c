@@ -48,7 +48,7 @@ static const struct ca_example examples[] = {
     {"ca-import --schema criteo train.txt.gz -o criteo.car", "the Criteo data as CrossAdapt prepares them"},
     {"ca-import --schema avazu --vocab-scope all --with 'hour drop' train.gz -o avazu.car",
      "Avazu without the hour, counting all rows"},
-    {"zcat day_*.gz | ca-import --schema my.schema --vocab old.vocab | ca-head", "new days, an old vocabulary"},
+    {"zcat day_*.gz | ca-import --schema my.schema --vocab old.vocab | ca-view -n 3", "new days, an old vocabulary"},
     {NULL, NULL},
 };
 
@@ -65,7 +65,8 @@ static int check(const struct ca_run *run, const struct params *p, struct ca_err
         return ca_err_set(err, CA_EUSAGE, "--vocab-rows excludes --vocab-scope and --ratios");
     if (p->import.reject && !p->import.skip_bad)
         return ca_err_set(err, CA_EUSAGE, "--reject needs --skip-bad");
-    return 0;
+    const char *const outputs[] = {run->common.output, p->import.vocab_out, p->import.reject};
+    return ca_cli_distinct(outputs, 3, err);
 }
 
 /* What is odd but no fault. */

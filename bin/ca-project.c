@@ -91,11 +91,8 @@ static int check_usage(const struct ca_run *run, struct ca_arch_spec *spec, int 
         return ca_err_set(err, CA_EUSAGE, "--retain chooses a width, but --arch gives one: write auto for it");
     if (p->method == METHOD_NONE && p->optimizer == CA_PROJECT_MAP)
         return ca_err_set(err, CA_EUSAGE, "--optimizer map needs --method project");
-    if (p->report && !strcmp(p->report, "-") && !strcmp(run->common.output, "-")) {
-        (void)ca_err_set(err, CA_EUSAGE, "the model and the report cannot both go to standard output");
-        return ca_err_hint(err, "name a file for one of them: -o FILE");
-    }
-    return 0;
+    const char *const outputs[] = {run->common.output, p->report};
+    return ca_cli_distinct(outputs, 2, err);
 }
 
 static int write_report(const struct params *p, const struct ca_project_field *field, size_t n, struct ca_err *err)

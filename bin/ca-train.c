@@ -114,7 +114,8 @@ static int check_options(const struct ca_run *run, struct params *p, struct ca_e
              (!run->n_operands || !strcmp(run->operands[0], "-"));
     if (inputs > 1)
         return usage(err, "standard input can be one of records, --init and --teacher only");
-    return 0;
+    const char *const outputs[] = {run->common.output, p->log};
+    return p->dry_run ? 0 : ca_cli_distinct(outputs, 2, err);
 }
 
 static int list_archs(void)

@@ -92,12 +92,13 @@ int ca_err_hint(struct ca_err *err, const char *fmt, ...)
 
 char *ca_err_format(const struct ca_err *err, char *buf, size_t size)
 {
+    const char *standard = err->code == CA_EWRITE ? "standard output" : "standard input";
     char where[512] = "";
     char record[64] = "";
     size_t used;
 
     if (err->file[0])
-        (void)snprintf(where, sizeof where, "'%s'", strcmp(err->file, "-") ? err->file : "standard stream");
+        (void)snprintf(where, sizeof where, "'%s'", strcmp(err->file, "-") ? err->file : standard);
     if (err->has_offset) {
         used = strlen(where);
         (void)snprintf(where + used, sizeof where - used, "%sat byte %lld", used ? " " : "", (long long)err->offset);

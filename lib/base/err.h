@@ -51,7 +51,7 @@ struct ca_err {
     int has_record;    /* record is meaningful */
     int64_t offset;    /* byte offset in file */
     int64_t record;    /* record (row) or line number */
-    char file[256];    /* subject file, "" if none, "-" for a standard stream */
+    char file[256];    /* subject file, "" if none, "-" for the standard stream of its code */
     char text[512];    /* the fault */
     char hint[256];    /* the cure, "" if none is known */
 };

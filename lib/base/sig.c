@@ -38,8 +38,12 @@ int ca_sig_init(struct ca_err *err)
     struct sigaction act;
     sigset_t set;
 
+    /*
+     * A file opened later must not become a standard stream. In their place
+     * stands what cannot be used: output that nobody gets is an error then.
+     */
     for (int fd = 0; fd <= 2; fd++)
-        if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", fd ? O_WRONLY : O_RDONLY) < 0)
+        if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", fd == 1 ? O_RDONLY : O_WRONLY) < 0)
             return ca_err_sys(err, CA_EOPEN, "cannot open '/dev/null'");
     (void)sigemptyset(&set);
     (void)sigaddset(&set, SIGPIPE);

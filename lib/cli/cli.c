@@ -90,8 +90,13 @@ static int set_value(const struct ca_opt *o, void *base, const char *value, stru
             *(double *)(void *)dest = v;
         break;
     }
-    case CA_OPT_STRING:
     case CA_OPT_FILE:
+        /* an unset variable of a script: better said now than after the work */
+        if (!*value)
+            return ca_err_set(err, CA_EUSAGE, "option --%s needs the name of a file", o->name);
+        *(const char **)(void *)dest = value;
+        return 0;
+    case CA_OPT_STRING:
         *(const char **)(void *)dest = value;
         return 0;
     case CA_OPT_CHOICE: {
@@ -137,8 +142,12 @@ static int apply(struct state *s, const struct ca_opt *o, size_t index, const ch
 {
     void *base = index < s->run.tool->n_opts ? s->run.params : (void *)&s->run.common;
 
-    if (s->given[index])
+    if (s->given[index]) {
+        /* the one repetition that means something */
+        if (base == &s->run.common && o->offset == COMMON(verbose))
+            return s->run.common.verbose++, 0;
         return ca_err_set(err, CA_EUSAGE, "option --%s is given twice", o->name);
+    }
     s->given[index] = 1;
     return set_value(o, base, value, err);
 }
@@ -173,11 +182,6 @@ static int parse_letters(struct state *s, int argc, char **argv, int *i, struct 
         if (!o)
             return ca_err_set(err, CA_EUSAGE, "unknown option -%c", *p);
         if (o->type == CA_OPT_FLAG) {
-            /* -vv is the one repetition that means something */
-            if (o->letter == 'v' && s->given[index]) {
-                s->run.common.verbose++;
-                continue;
-            }
             int rc = apply(s, o, index, "", err);
             if (rc)
                 return rc;
@@ -320,6 +324,26 @@ int ca_cli_given(const struct ca_run *run, const char *name)
     size_t index;
 
     return find(run->tool, name, strlen(name), 0, &index) && s->given[index];
+}
+
+static const char *plain(const char *path)
+{
+    while (path[0] == '.' && path[1] == '/')
+        path += 2;
+    return path;
+}
+
+int ca_cli_distinct(const char *const *outputs, size_t n, struct ca_err *err)
+{
+    for (size_t i = 0; i < n; i++)
+        for (size_t j = 0; outputs[i] && j < i; j++)
+            if (outputs[j] && !strcmp(plain(outputs[i]), plain(outputs[j]))) {
+                int out = !strcmp(outputs[i], "-");
+                (void)ca_err_set(err, CA_EUSAGE, "two outputs of this run go to %s%s%s", out ? "" : "'",
+                                 out ? "standard output" : outputs[i], out ? "" : "'");
+                return ca_err_hint(err, "give each a name of its own");
+            }
+    return 0;
 }
 
 static void quote(struct ca_buf *out, const char *s)

@@ -101,6 +101,13 @@ int ca_cli_canonical(const struct ca_run *run, struct ca_buf *out, struct ca_err
 /* Was this option of the tool's own table given on the command line? */
 int ca_cli_given(const struct ca_run *run, const char *name);
 
+/*
+ * Two outputs of one run must not have one target, where they would be mixed
+ * or one would replace the other. NULL stands for an output that is not
+ * wanted. Returns 0 or CA_EUSAGE.
+ */
+int ca_cli_distinct(const char *const *outputs, size_t n, struct ca_err *err) CA_CHECK_ME;
+
 #define CA_OFFSET(type, member) offsetof(struct type, member)
 
 #endif

@@ -553,6 +553,7 @@ int ca_model_output(struct ca_out **out, const char *path, const struct ca_run *
     if (rc || !ca_out_is_terminal(*out) || (run && run->common.force))
         return rc;
     ca_out_abort(*out);
+    *out = NULL;
     rc = ca_err_set(err, CA_EUSAGE, "refusing to write a model to a terminal");
     (void)ca_err_hint(err, "name a file with -o, or redirect standard output");
     return rc;

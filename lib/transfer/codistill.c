@@ -205,8 +205,10 @@ int ca_codistill_run(struct ca_model *teacher, struct ca_model *student, struct 
     }
     if (!rc && s.window_rows)
         rc = close_window(&s, result, hook, arg, err);
-    if (!rc && !result->rows)
+    if (!rc && !result->rows) {
         rc = ca_err_set(err, CA_ESCHEMA, "the online stream has no rows");
+        (void)ca_err_at(err, ca_reader_name(online), -1, -1);
+    }
     if (!rc && !(rc = ca_model_check(student, err)) && opts->interval)
         rc = ca_model_check(teacher, err);
     if (!rc && !(rc = ca_eval_result(&s.all[0], &result->student, err)))
