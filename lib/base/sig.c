@@ -34,7 +34,7 @@ static void on_signal(int sig)
 
 int ca_sig_init(struct ca_err *err)
 {
-    static const int fatal[] = {SIGINT, SIGTERM, SIGHUP};
+    static const int fatal[] = {SIGINT, SIGTERM, SIGHUP, SIGXCPU};
     struct sigaction act;
     sigset_t set;
 
@@ -51,6 +51,9 @@ int ca_sig_init(struct ca_err *err)
     memset(&act, 0, sizeof act);
     act.sa_handler = SIG_DFL;
     (void)sigaction(SIGPIPE, &act, NULL);
+    /* a file size limit is a write that fails, with a message, like a full disk */
+    act.sa_handler = SIG_IGN;
+    (void)sigaction(SIGXFSZ, &act, NULL);
     act.sa_handler = on_signal;
     for (size_t i = 0; i < sizeof fatal / sizeof *fatal; i++) {
         struct sigaction old;

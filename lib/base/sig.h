@@ -1,7 +1,8 @@
 /*
  * Signals and standard descriptors. Start-up decides what a parent may have
- * left odd (closed 0 to 2, ignored SIGPIPE); INT, TERM and HUP unlink the
- * registered temporaries and die of the same signal.
+ * left odd (closed 0 to 2, ignored SIGPIPE); INT, TERM, HUP and XCPU unlink
+ * the registered temporaries and die of the same signal; XFSZ is ignored, so
+ * that a file size limit is a failed write.
  */
 #ifndef CA_BASE_SIG_H
 #define CA_BASE_SIG_H
