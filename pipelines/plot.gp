@@ -8,5 +8,5 @@ set ylabel 'AUC on test (%)'
 set logscale x
 set grid
 set offsets graph 0.15, graph 0.2, graph 0.1, graph 0.1
-plot input every ::1 using 'train_s':'auc_pct' with points pt 7 ps 0.8 lc rgb '#1f5a8a', \
-     input every ::1 using (column('train_s')):(column('auc_pct')):(stringcolumn('method')) with labels left offset 0.8,0.4
+plot input using 'train_s':'auc_pct' with points pt 7 ps 0.8 lc rgb '#1f5a8a', \
+     input using (column('train_s')):(column('auc_pct')):(stringcolumn('method')) with labels left offset 0.8,0.4
