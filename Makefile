@@ -188,10 +188,11 @@ tap-asan:
 tap-clang:
 	@$(MAKE) BUILD=$(BUILD)/clang BIN=$(BUILD)/clang/bin CC=clang EXTRA_CFLAGS=-Werror all unit >&2; \
 	echo 'ok 1 - builds with clang without warnings'; echo 1..1
-# a few programs: those of the readers and of memory, where an uninitialised byte would hide
-VALGRIND := $(filter $(addprefix $(BUILD)/unit/test_,base record cli model metric),$(UNIT))
-tap-valgrind: unit
-	@test/programs --under 'valgrind -q --error-exitcode=9 --leak-check=full --errors-for-leak-kinds=definite' $(VALGRIND)
+# a few programs, and every tool once; what takes long here has the sanitizers, which are faster
+VALGRIND := $(filter $(addprefix $(BUILD)/unit/test_,base metric split),$(UNIT))
+tap-valgrind: all unit
+	@status=0; test/programs --under 'valgrind -q --error-exitcode=9 --leak-check=full --errors-for-leak-kinds=definite' $(VALGRIND) || status=1; \
+	CA_BIN=$(abspath $(BIN)) test/memory || status=1; exit $$status
 
 .PHONY: golden
 golden: ## compute the golden numbers anew: test/golden/NAME.tsv is what the independent test/oracle/NAME.py prints
