@@ -187,10 +187,10 @@ static int close_parts(struct work *w, const struct ca_reader *reader, struct ca
         rc = ca_writer_close(w->writer[i], err);
         w->writer[i] = NULL;
     }
-    if (rc)
-        while (i-- > 0)
-            if (!w->writer[i])
-                (void)unlink(w->path[i]);
+    /* the one that failed has left its place as it was */
+    if (rc && i)
+        while (--i > 0)
+            (void)unlink(w->path[i - 1]);
     return rc;
 }
 

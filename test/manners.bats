@@ -388,6 +388,13 @@ limited() {
 }
 @test "a limit of file size is a failed write: 4, a message, the old file" { each limited; }
 
+@test "a split that cannot end takes its parts back, and leaves the old file of the part that failed" {
+  echo old > b.car
+  run -4 prlimit --fsize=80000 ca-split -q --counts '1k:*' --names a:b "$D/records"
+  [[ $(cat b.car) == old && ! -e a.car && $output == *"write failed: './b.car'"* ]]
+  run -0 ca-split -q --counts '1k:*' --names a:b "$D/records"
+}
+
 @test "bulk scratch goes to TMPDIR, and where it cannot: 4, with the cure" {
   scratch() {
     TMPDIR=$PWD/no-such run -4 --separate-stderr bash -c 'cat "$1" | "${@:2}"' - "$@"
