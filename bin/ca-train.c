@@ -25,7 +25,8 @@ struct params {
 
 static const struct ca_opt opts[] = {
     {"arch", 'a', CA_OPT_STRING, AT(arch), "NAME:WIDTH:HIDDEN,...", NULL, 0, 0, 0,
-     "architecture, embedding width and hidden widths of a new model, for example fibinet:16:256,128,16"},
+     "architecture, embedding width and hidden widths of a new model, for example fibinet:16:256,128,16; "
+     "ca-architectures(7) has those that are spelled otherwise"},
     {"init", 'i', CA_OPT_FILE, AT(init), "MODEL", NULL, 0, 0, 0,
      "go on from this model and its optimizer state; --arch is then not needed and must agree"},
     {"freeze", 0, CA_OPT_CHOICE, AT(freeze), "nothing|embeddings", "nothing", 0, 0, 0,
@@ -120,9 +121,17 @@ static int check_options(const struct ca_run *run, struct params *p, struct ca_e
 
 static int list_archs(void)
 {
-    (void)puts("name\tsummary\tsource");
-    for (size_t i = 0; ca_archs[i]; i++)
-        (void)printf("%s\t%s\t%s\n", ca_archs[i]->name, ca_archs[i]->summary, ca_archs[i]->source);
+    static const char *const sizes[] = {[CA_SIZES_ALL] = ":WIDTH:HIDDEN,...", [CA_SIZES_WIDTH] = ":WIDTH", [CA_SIZES_NONE] = ""};
+
+    (void)puts("name\tsummary\tsource\tspelling\tfamily");
+    for (size_t i = 0; ca_archs[i]; i++) {
+        const struct ca_arch *a = ca_archs[i];
+
+        (void)printf("%s\t%s\t%s\t%s%s", a->name, a->summary, a->source, a->name, sizes[a->sizes]);
+        for (const struct ca_arch_key *k = a->keys; k && k->name; k++)
+            (void)printf("%c%s=%zu", k == a->keys ? ':' : ',', k->name, k->value);
+        (void)printf("\t%s\n", a->family == CA_FAMILY_FX ? "FX" : "CA");
+    }
     return 0;
 }
 

@@ -2,6 +2,7 @@
 load setup
 
 ALL='afm autoint dcn deepfm fibinet mlp nfm xdeepfm'
+FX='afm-fx cin crossnetv2 dcn-fx dcnv2 dcnv2-both dcnv2-stacked deepfm-fx dlrm ecn edcn fibinet-all fibinet-each fibinet-fx final finalmlp fm fmfm fmfm-vector lcn lr masknet masknet-serial nfm-fx pnn widedeep xdeepfm-fx'
 
 setup_suite_data() {
   D=$BATS_FILE_TMPDIR/data ORACLE=$TOP/test/oracle/models.py PYTHON=${PYTHON:-/usr/bin/python3}
@@ -32,13 +33,14 @@ formula() {
 
 @test "ca-train lists them all, and the manual describes what is listed" {
   run -0 ca-train -q --list-archs
-  [[ $(tail -n +2 <<< "$output" | cut -f 1 | paste -sd ' ') == "$ALL" ]]
+  [[ $(awk -F '\t' '$5 == "CA" { print $1 }' <<< "$output" | paste -sd ' ') == "$ALL" ]]
+  [[ $(awk -F '\t' '$5 == "FX" { print $1 }' <<< "$output" | paste -sd ' ') == "$FX" ]]
   page=$TOP/man/ca-architectures.7
   while IFS=$'\t' read -r name _ source; do
     grep -qx ".It Cm $name" "$page"
     for paper in $(grep -oE '[0-9]{4}\.[0-9]{5}' <<< "$source"); do grep -q "$paper" "$page"; done
   done < <(tail -n +2 <<< "$output")
-  [[ $(sed -n 's/^\.It Cm //p' "$page" | paste -sd ' ') == "$ALL" ]]
+  [[ $(sed -n 's/^\.It Cm //p' "$page" | paste -sd ' ') == "$ALL $FX" ]]
 }
 
 @test "parameters and operations are those of the manual's formulas" {
@@ -132,4 +134,23 @@ AUC
 @test "autoint of an odd width: exit 2 and why" {
   run -2 --separate-stderr ca-train -q --arch autoint:5:8 -o x.safetensors "$D/few.car"
   [[ $stderr == *heads* && ! -e x.safetensors ]]
+}
+
+@test "models of the FuxiCTR family learn, are saved, read back, and predict the same at any threads" {
+  ca-gen -q --rows 24k --seed 1 --drift 0 --preset small | ca-cat -q --drop I1,I2,I3,I4 -o all.car
+  ca-cat -q --rows 0:20000 -o past.car all.car
+  ca-cat -q --rows 20000:24000 -o test.car all.car
+  n=0
+  while read -r spelling; do
+    n=$((n + 1))
+    spelling=${spelling/WIDTH/8} spelling=${spelling/HIDDEN,.../32,16}
+    ca-train -q --arch "$spelling" --batch 256 --epochs 2 --lr-table 0.01 -o m.safetensors past.car
+    auc=$(ca-eval -q --model m.safetensors test.car | tail -n 1 | cut -f 1)
+    awk -v auc="$auc" 'BEGIN { exit !(auc > 0.69) }' || { echo "$spelling: auc $auc"; return 1; }
+    ca-predict -q -m m.safetensors -j 1 test.car > one
+    ca-model -q --weights-only m.safetensors > bare.safetensors
+    ca-predict -q -m bare.safetensors -j 4 test.car > other
+    cmp one other
+  done < <(ca-train --list-archs | awk -F '\t' '$5 == "FX" { print $4 }')
+  (( n == 27 ))
 }

@@ -9,9 +9,14 @@
 
 #define MAX_HIDDEN_WIDTH 65536
 
-const struct ca_arch *const ca_archs[] = {&ca_arch_afm,     &ca_arch_autoint, &ca_arch_dcn, &ca_arch_deepfm,
-                                          &ca_arch_fibinet, &ca_arch_mlp,     &ca_arch_nfm, &ca_arch_xdeepfm,
-                                          NULL};
+const struct ca_arch *const ca_archs[] = {
+    &ca_arch_afm, &ca_arch_afm_fx, &ca_arch_autoint, &ca_arch_cin, &ca_arch_crossnetv2, &ca_arch_dcn,
+    &ca_arch_dcn_fx, &ca_arch_dcnv2, &ca_arch_dcnv2_both, &ca_arch_dcnv2_stacked, &ca_arch_deepfm,
+    &ca_arch_deepfm_fx, &ca_arch_dlrm, &ca_arch_ecn, &ca_arch_edcn, &ca_arch_fibinet, &ca_arch_fibinet_all,
+    &ca_arch_fibinet_each, &ca_arch_fibinet_fx, &ca_arch_final, &ca_arch_finalmlp, &ca_arch_fm, &ca_arch_fmfm,
+    &ca_arch_fmfm_vector, &ca_arch_lcn, &ca_arch_lr, &ca_arch_masknet, &ca_arch_masknet_serial, &ca_arch_mlp,
+    &ca_arch_nfm, &ca_arch_nfm_fx, &ca_arch_pnn, &ca_arch_widedeep, &ca_arch_xdeepfm, &ca_arch_xdeepfm_fx, NULL,
+};
 
 ca_val ca_arch_tables(struct ca_graph *g, const struct ca_arch_spec *spec)
 {
@@ -51,61 +56,139 @@ static int unknown(const char *name, size_t len, struct ca_err *err)
     return CA_EUSAGE;
 }
 
-static int malformed(const char *text, const char *what, struct ca_err *err)
+/* How the architecture is written. */
+static const char *usage_of(const struct ca_arch *arch)
 {
+    static const char *const form[] = {
+        [CA_SIZES_ALL] = "NAME:WIDTH:HIDDEN,..., for example 16:256,128,16 after the name and a colon",
+        [CA_SIZES_WIDTH] = "NAME:WIDTH, for example 16 after the name and a colon",
+        [CA_SIZES_NONE] = "the name alone",
+    };
+    return form[arch->sizes];
+}
+
+static int malformed(const char *text, const struct ca_arch *arch, const char *what, struct ca_err *err)
+{
+    struct ca_buf keys = {0};
+
+    for (const struct ca_arch_key *k = arch->keys; k && k->name; k++)
+        ca_buf_printf(&keys, "%s%s=%zu", k == arch->keys ? "; further sizes, parted by commas after one more colon, "
+                                                           "and their values otherwise: " : ",", k->name, k->value);
     (void)ca_err_set(err, CA_EUSAGE, "architecture '%.100s': %s", text, what);
-    (void)ca_err_hint(err, "write it as NAME:WIDTH:HIDDEN,..., for example fibinet:16:256,128,16");
+    (void)ca_err_hint(err, "write it as %s%s", usage_of(arch), keys.data ? keys.data : "");
+    ca_buf_fini(&keys);
     return CA_EUSAGE;
+}
+
+/* The part up to the next colon, without it; "" at the end. Returns 0 when it is too long for any part. */
+static int next_part(const char **p, char *part, size_t size)
+{
+    size_t len = strcspn(*p, ":");
+
+    if (len >= size)
+        return 0;
+    memcpy(part, *p, len);
+    part[len] = '\0';
+    *p += len + ((*p)[len] == ':');
+    return 1;
+}
+
+/* "layers=3,maps=16": NULL, or what is wrong. */
+static const char *parse_keys(const char *p, struct ca_arch_spec *spec)
+{
+    while (*p) {
+        size_t len = strcspn(p, ","), name = strcspn(p, "=");
+        const struct ca_arch_key *k = spec->arch->keys;
+        char number[24] = "";
+        uint64_t n;
+
+        while (k && k->name && (strlen(k->name) != name || memcmp(k->name, p, name) != 0))
+            k++;
+        if (!k || !k->name || name >= len)
+            return "a size by that name is not known";
+        if (len - name - 1 < sizeof number) {
+            memcpy(number, p + name + 1, len - name - 1);
+            number[len - name - 1] = '\0';
+        }
+        if (ca_num_u64(number, k->min, k->max, &n))
+            return "one of its further sizes is out of range";
+        spec->option[k - spec->arch->keys] = (size_t)n;
+        p += len;
+        if (*p && !*++p)
+            return "a further size is missing after the last comma";
+    }
+    return NULL;
+}
+
+static const char *parse_hidden(const char *p, struct ca_arch_spec *spec)
+{
+    size_t hidden[CA_MAX_HIDDEN];
+    int n = ca_num_list(p, ',', hidden, CA_MAX_HIDDEN);
+
+    if (n < 1)
+        return "the hidden widths are not 1 to 16 numbers parted by commas";
+    for (int i = 0; i < n; i++) {
+        if (hidden[i] < 1 || hidden[i] > MAX_HIDDEN_WIDTH)
+            return "a hidden width is outside 1 to 65536";
+        spec->hidden[i] = hidden[i];
+    }
+    spec->n_hidden = (size_t)n;
+    return NULL;
 }
 
 int ca_arch_parse(const char *text, struct ca_arch_spec *spec, struct ca_err *err)
 {
     size_t len = strcspn(text, ":");
-    size_t hidden[CA_MAX_HIDDEN];
-    char width[24];
-    const char *p;
+    const char *p = text + len, *bad = NULL;
+    char part[256];
     uint64_t w;
-    int n;
 
     memset(spec, 0, sizeof *spec);
     spec->arch = find(text, len);
     if (!spec->arch)
         return unknown(text, len, err);
-    p = text + len;
-    if (*p++ != ':')
-        return malformed(text, "the embedding width is missing", err);
-    len = strcspn(p, ":");
-    if (!len || len >= sizeof width)
-        return malformed(text, "the embedding width is not a number from 1 to 4096", err);
-    memcpy(width, p, len);
-    width[len] = '\0';
-    if (ca_num_u64(width, 1, CA_MAX_WIDTH, &w))
-        return malformed(text, "the embedding width is not a number from 1 to 4096", err);
-    spec->width = (size_t)w;
-    p += len;
-    if (*p++ != ':')
-        return malformed(text, "the hidden widths are missing", err);
-    n = ca_num_list(p, ',', hidden, CA_MAX_HIDDEN);
-    if (n < 1)
-        return malformed(text, "the hidden widths are not 1 to 16 numbers parted by commas", err);
-    for (int i = 0; i < n; i++) {
-        if (hidden[i] < 1 || hidden[i] > MAX_HIDDEN_WIDTH)
-            return malformed(text, "a hidden width is outside 1 to 65536", err);
-        spec->hidden[i] = hidden[i];
+    for (size_t i = 0; spec->arch->keys && spec->arch->keys[i].name; i++)
+        spec->option[i] = spec->arch->keys[i].value;
+    p += *p == ':';
+    if (spec->arch->sizes != CA_SIZES_NONE) {
+        if (!*p)
+            return malformed(text, spec->arch, "the embedding width is missing", err);
+        if (!next_part(&p, part, sizeof part) || ca_num_u64(part, 1, CA_MAX_WIDTH, &w))
+            return malformed(text, spec->arch, "the embedding width is not a number from 1 to 4096", err);
+        spec->width = (size_t)w;
     }
-    spec->n_hidden = (size_t)n;
-    return 0;
+    if (spec->arch->sizes == CA_SIZES_ALL) {
+        if (!*p)
+            return malformed(text, spec->arch, "the hidden widths are missing", err);
+        bad = next_part(&p, part, sizeof part) ? parse_hidden(part, spec) : "the hidden widths are too many";
+    }
+    if (!bad && text[strlen(text) - 1] == ':')
+        bad = "it ends with a colon";
+    if (!bad)
+        bad = strchr(p, ':') ? "it has too many parts" : parse_keys(p, spec);
+    return bad ? malformed(text, spec->arch, bad, err) : 0;
 }
 
 void ca_arch_text(const struct ca_arch_spec *spec, struct ca_buf *out)
 {
-    ca_buf_printf(out, "%s:%zu:", spec->arch->name, spec->width);
+    const struct ca_arch_key *keys = spec->arch->keys;
+    const char *before = ":";
+
+    ca_buf_printf(out, "%s", spec->arch->name);
+    if (spec->arch->sizes != CA_SIZES_NONE)
+        ca_buf_printf(out, ":%zu", spec->width);
     for (size_t i = 0; i < spec->n_hidden; i++)
-        ca_buf_printf(out, "%s%zu", i ? "," : "", spec->hidden[i]);
+        ca_buf_printf(out, "%s%zu", i ? "," : ":", spec->hidden[i]);
+    for (size_t i = 0; keys && keys[i].name; i++)
+        if (spec->option[i] != keys[i].value) {
+            ca_buf_printf(out, "%s%s=%zu", before, keys[i].name, spec->option[i]);
+            before = ",";
+        }
 }
 
 int ca_arch_equal(const struct ca_arch_spec *a, const struct ca_arch_spec *b)
 {
     return a->arch == b->arch && a->width == b->width && a->n_hidden == b->n_hidden &&
-           !memcmp(a->hidden, b->hidden, a->n_hidden * sizeof *a->hidden);
+           !memcmp(a->hidden, b->hidden, a->n_hidden * sizeof *a->hidden) &&
+           !memcmp(a->option, b->option, sizeof a->option);
 }

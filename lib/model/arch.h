@@ -1,6 +1,8 @@
 /*
  * Architectures: one short file each (arch_*.c), listed in one table. A
- * specification "NAME:WIDTH:HIDDEN,HIDDEN,..." names one with its sizes.
+ * specification "NAME:WIDTH:HIDDEN,HIDDEN,...:KEY=NUMBER,..." names one with
+ * its sizes; an architecture without hidden layers, or without vectors, has no
+ * such part, and keys that are left out have their published values.
  */
 #ifndef CA_MODEL_ARCH_H
 #define CA_MODEL_ARCH_H
@@ -10,6 +12,7 @@
 
 #define CA_MAX_HIDDEN 16
 #define CA_MAX_WIDTH 4096
+#define CA_MAX_KEYS 4
 
 struct ca_arch;
 
@@ -18,7 +21,16 @@ struct ca_arch_spec {
     size_t width;                 /* embedding width d */
     size_t hidden[CA_MAX_HIDDEN];
     size_t n_hidden;
+    size_t option[CA_MAX_KEYS];   /* in the order of the architecture's keys */
 };
+
+/* A further size of an architecture. A list of them ends with a NULL name. */
+struct ca_arch_key {
+    const char *name;
+    size_t value, min, max;       /* value: when it is not given */
+};
+
+enum ca_sizes { CA_SIZES_ALL, CA_SIZES_WIDTH, CA_SIZES_NONE }; /* NAME:WIDTH:HIDDEN,...; NAME:WIDTH; NAME */
 
 struct ca_arch {
     const char *name;     /* "fibinet" */
@@ -26,20 +38,27 @@ struct ca_arch {
     const char *source;   /* the paper and the variant */
     /* Compose the operators; returns the logit. Faults stay in the graph. */
     ca_val (*build)(struct ca_graph *g, const struct ca_arch_spec *spec);
+    enum ca_sizes sizes;
+    const struct ca_arch_key *keys; /* NULL for none */
 
-    /* How to know it by its tensors: */
+    /* How to know it by its tensors, where the published implementation of CrossAdapt has it: */
     const char *mark;     /* one that no other architecture has; NULL: one without any mark */
-    const char *stack;    /* its hidden layers are STACK.0, STACK.3, ... */
+    const char *stack;    /* its hidden layers are STACK.0, STACK.3, ...; NULL: it is not there */
     size_t (*stack_inputs)(size_t fields, size_t width); /* of the first, besides the numeric features */
+    enum ca_family family; /* of the graph that build gets; decides what training does where nothing else is said */
 };
 
-extern const struct ca_arch ca_arch_afm, ca_arch_autoint, ca_arch_dcn, ca_arch_deepfm, ca_arch_fibinet, ca_arch_mlp,
-    ca_arch_nfm, ca_arch_xdeepfm;
+extern const struct ca_arch ca_arch_afm, ca_arch_afm_fx, ca_arch_autoint, ca_arch_cin, ca_arch_crossnetv2,
+    ca_arch_dcn, ca_arch_dcn_fx, ca_arch_dcnv2, ca_arch_dcnv2_both, ca_arch_dcnv2_stacked, ca_arch_deepfm,
+    ca_arch_deepfm_fx, ca_arch_dlrm, ca_arch_ecn, ca_arch_edcn, ca_arch_fibinet, ca_arch_fibinet_all,
+    ca_arch_fibinet_each, ca_arch_fibinet_fx, ca_arch_final, ca_arch_finalmlp, ca_arch_fm, ca_arch_fmfm,
+    ca_arch_fmfm_vector, ca_arch_lcn, ca_arch_lr, ca_arch_masknet, ca_arch_masknet_serial, ca_arch_mlp, ca_arch_nfm,
+    ca_arch_nfm_fx, ca_arch_pnn, ca_arch_widedeep, ca_arch_xdeepfm, ca_arch_xdeepfm_fx;
 
 /* All of them, by name; ends with NULL. */
 extern const struct ca_arch *const ca_archs[];
 
-/* "mlp:8:64,32,4". CA_EUSAGE names the fault and lists the architectures where that helps. */
+/* "mlp:8:64,32,4", "dcnv2:16:400,400:layers=4", "fm:16", "lr". CA_EUSAGE names the fault and lists the architectures where that helps. */
 int ca_arch_parse(const char *text, struct ca_arch_spec *spec, struct ca_err *err) CA_CHECK_ME;
 void ca_arch_text(const struct ca_arch_spec *spec, struct ca_buf *out);
 int ca_arch_equal(const struct ca_arch_spec *a, const struct ca_arch_spec *b);

@@ -77,19 +77,30 @@ struct ca_graph *ca_parts_graph(const struct ca_model *m, struct ca_err *err)
 {
     struct ca_inputs in = {.n_numeric = m->n_numeric, .n_fields = m->n_fields};
     uint32_t *rows = ca_mem_alloc(m->n_fields, sizeof *rows, err);
+    const char **name = ca_mem_alloc(m->n_numeric + m->n_fields, sizeof *name, err);
     struct ca_graph *g = NULL;
 
-    if (!rows)
-        return NULL;
-    for (size_t f = 0; f < m->n_fields; f++)
+    if (!rows || !name)
+        goto out;
+    for (size_t i = 0; i < m->n_numeric; i++)
+        name[i] = m->numeric[i].name;
+    for (size_t f = 0; f < m->n_fields; f++) {
+        name[m->n_numeric + f] = m->field[f].name;
         rows[f] = m->field[f].vocab;
+    }
     in.field_rows = rows;
-    g = ca_graph_new(&in, err);
-    if (g && ca_graph_finish(g, m->spec.arch->build(g, &m->spec), err)) {
+    in.numeric_name = name;
+    in.field_name = name + m->n_numeric;
+    if (!(g = ca_graph_new(&in, err)))
+        goto out;
+    ca_graph_set_family(g, m->spec.arch->family);
+    if (ca_graph_finish(g, m->spec.arch->build(g, &m->spec), err)) {
         ca_graph_free(g);
         g = NULL;
     }
+out:
     ca_mem_free(rows);
+    ca_mem_free(name);
     return g;
 }
 

@@ -35,11 +35,13 @@ static const struct ca_arch *arch_of(const struct ca_st *st, size_t fields, size
         if (ca_archs[i]->mark && ca_st_find(st, ca_archs[i]->mark))
             return ca_archs[i];
     for (const struct ca_arch *const *a = ca_archs, *best = NULL;; a++) {
-        const struct ca_st_tensor *first = *a ? matrix(st, (*a)->stack, 0) : NULL;
+        const struct ca_st_tensor *first = *a && (*a)->stack ? matrix(st, (*a)->stack, 0) : NULL;
         size_t inputs;
 
         if (!*a)
             return best;
+        if (!(*a)->stack)
+            continue;
         inputs = (*a)->stack_inputs(fields, width);
         if (!(*a)->mark && first && first->dim[1] >= inputs && (!best || inputs > best->stack_inputs(fields, width)))
             best = *a;

@@ -9,10 +9,28 @@
 
 #include "base/banned.h"
 
-#define NAME_MAX_SIZE 256
+#define NAME_MAX_SIZE 448 /* a column's longest name, and what goes around it */
+#define FX_EMBEDDING_DEVIATION 1e-4
 #define WIDTH_MAX ((size_t)1 << 24) /* elements in one row of a value: keeps every product below far from overflow */
 
 static const ca_val no_val = {-1};
+
+/* A copy of n names in the arena; NULL where there are none. */
+static int copy_names(struct ca_graph *g, size_t n, const char *const **names, struct ca_err *err)
+{
+    const char **copy;
+
+    if (!*names)
+        return 0;
+    copy = ca_arena_alloc(&g->arena, n, sizeof *copy, err);
+    if (!copy)
+        return CA_EMEMORY;
+    for (size_t i = 0; i < n; i++)
+        if (!(copy[i] = ca_arena_strdup(&g->arena, (*names)[i], err)))
+            return CA_EMEMORY;
+    *names = copy;
+    return 0;
+}
 
 struct ca_graph *ca_graph_new(const struct ca_inputs *in, struct ca_err *err)
 {
@@ -24,7 +42,8 @@ struct ca_graph *ca_graph_new(const struct ca_inputs *in, struct ca_err *err)
     g->numeric = g->logit = -1;
     g->in = *in;
     rows = ca_arena_alloc(&g->arena, in->n_fields, sizeof *rows, err);
-    if (!rows) {
+    if (!rows || copy_names(g, in->n_numeric, &g->in.numeric_name, err) ||
+        copy_names(g, in->n_fields, &g->in.field_name, err)) {
         ca_graph_free(g);
         return NULL;
     }
@@ -47,9 +66,32 @@ void ca_graph_free(struct ca_graph *g)
     ca_mem_free(g);
 }
 
+void ca_graph_set_family(struct ca_graph *g, enum ca_family family)
+{
+    if (g->n_values && !g->fault.code)
+        (void)ca_err_set(&g->fault, CA_EINTERNAL, "the family of a graph that is already being built");
+    g->family = family;
+}
+
+enum ca_family ca_graph_family(const struct ca_graph *g)
+{
+    return g->family;
+}
+
 struct ca_init_rule ca_init_xavier(size_t in, size_t out)
 {
     return (struct ca_init_rule){CA_INIT_NORMAL, sqrt(2 / ((double)in + (double)out))};
+}
+
+struct ca_init_rule ca_graph_weight_init(const struct ca_graph *g, size_t in, size_t out)
+{
+    return g->family == CA_FAMILY_FX ? ca_init_xavier(in, out)
+                                     : (struct ca_init_rule){CA_INIT_UNIFORM, 1 / sqrt((double)(in ? in : 1))};
+}
+
+struct ca_init_rule ca_graph_bias_init(const struct ca_graph *g, size_t in)
+{
+    return g->family == CA_FAMILY_FX ? (struct ca_init_rule){CA_INIT_ZERO, 0} : ca_graph_weight_init(g, in, 1);
 }
 
 const struct ca_inputs *ca_graph_inputs(const struct ca_graph *g)
@@ -94,10 +136,12 @@ ca_val ca_graph_numeric(struct ca_graph *g)
     return (ca_val){g->numeric};
 }
 
-ca_val ca_graph_embed(struct ca_graph *g, const char *prefix, size_t width, struct ca_init_rule init)
+/* One table a field, named after its number or, when it has one and padded tells FX, its name. */
+static ca_val embed(struct ca_graph *g, const char *prefix, size_t width, struct ca_init_rule init, int padded)
 {
     struct ca_embed e = {.first_table = g->n_tables, .width = width};
     char name[NAME_MAX_SIZE];
+    int used;
 
     if (MORE(g, embed, n_embeds, cap_embeds))
         return no_val;
@@ -109,7 +153,8 @@ ca_val ca_graph_embed(struct ca_graph *g, const char *prefix, size_t width, stru
     if (e.val < 0)
         return no_val;
     for (size_t f = 0; f < g->in.n_fields; f++) {
-        struct ca_table_spec t = {.field = f, .rows = g->in.field_rows[f], .width = width, .init = init};
+        struct ca_table_spec t = {.field = f, .rows = g->in.field_rows[f], .width = width, .embed = g->n_embeds,
+                                  .padded = padded, .init = init};
 
         if (MORE(g, table, n_tables, cap_tables))
             return no_val;
@@ -118,7 +163,14 @@ ca_val ca_graph_embed(struct ca_graph *g, const char *prefix, size_t width, stru
                              UINT32_MAX - 1);
             return no_val;
         }
-        (void)snprintf(name, sizeof name, "%s.%zu.weight", prefix, f);
+        if (padded && g->in.field_name)
+            used = snprintf(name, sizeof name, "%s.%s.weight", prefix, g->in.field_name[f]);
+        else
+            used = snprintf(name, sizeof name, "%s.%zu.weight", prefix, f);
+        if (used < 0 || (size_t)used >= sizeof name) {
+            (void)ca_err_set(&g->fault, CA_ESCHEMA, "the name of field %zu is too long for a tensor", f);
+            return no_val;
+        }
         t.name = ca_arena_strdup(&g->arena, name, &g->fault);
         if (!t.name)
             return no_val;
@@ -126,6 +178,22 @@ ca_val ca_graph_embed(struct ca_graph *g, const char *prefix, size_t width, stru
     }
     g->embed[g->n_embeds++] = e;
     return (ca_val){e.val};
+}
+
+ca_val ca_graph_embed(struct ca_graph *g, const char *prefix, size_t width, struct ca_init_rule init)
+{
+    if (g->family != CA_FAMILY_CA && !g->fault.code)
+        (void)ca_err_set(&g->fault, CA_EINTERNAL, "an embedding of another family than its graph");
+    return embed(g, prefix, width, init, 0);
+}
+
+ca_val ca_graph_embed_fx(struct ca_graph *g, const char *prefix, size_t width)
+{
+    const struct ca_init_rule init = {CA_INIT_NORMAL, FX_EMBEDDING_DEVIATION};
+
+    if (g->family != CA_FAMILY_FX && !g->fault.code)
+        (void)ca_err_set(&g->fault, CA_EINTERNAL, "an embedding of another family than its graph");
+    return embed(g, prefix, width, init, 1);
 }
 
 size_t ca_graph_param(struct ca_graph *g, const char *name, unsigned n_dims, const size_t dim[3],
@@ -308,4 +376,9 @@ const struct ca_table_spec *ca_graph_get_table(const struct ca_graph *g, size_t 
 size_t ca_graph_dense_count(const struct ca_graph *g)
 {
     return g->dense_count;
+}
+
+size_t ca_graph_main_tables(const struct ca_graph *g)
+{
+    return g->n_embeds ? g->in.n_fields : 0;
 }

@@ -27,9 +27,18 @@ typedef struct ca_val {
 /* What a row of input holds. */
 struct ca_inputs {
     size_t n_numeric;
-    size_t n_fields;            /* categorical fields */
-    const uint32_t *field_rows; /* table rows of each field */
+    size_t n_fields;                  /* categorical fields */
+    const uint32_t *field_rows;       /* table rows of each field */
+    const char *const *numeric_name;  /* NULL: they are known by their numbers only */
+    const char *const *field_name;    /* NULL: the same */
 };
+
+/*
+ * Whose habits an architecture follows, in initialisation first of all: plain
+ * PyTorch defaults (CrossAdapt), or those of FuxiCTR (ExFM, KDEF). It belongs
+ * to the graph, so that one network never mixes the two.
+ */
+enum ca_family { CA_FAMILY_CA, CA_FAMILY_FX };
 
 /* How a parameter starts (spec: initialisation families). */
 enum ca_init {
@@ -64,6 +73,8 @@ struct ca_table_spec {
     size_t field;          /* whose ids index it */
     size_t rows;
     size_t width;
+    size_t embed;          /* which of the graph's embeddings it belongs to; 0 is the main one */
+    int padded;            /* row 0 is zero, gets no gradient and is never updated */
     struct ca_init_rule init;
 };
 
@@ -71,12 +82,28 @@ struct ca_table_spec {
 struct ca_graph *ca_graph_new(const struct ca_inputs *in, struct ca_err *err) CA_CHECK_ME;
 void ca_graph_free(struct ca_graph *g);
 
+/* Before anything is added to the graph; the family is CA otherwise. */
+void ca_graph_set_family(struct ca_graph *g, enum ca_family family);
+enum ca_family ca_graph_family(const struct ca_graph *g);
+
+/* How a linear map [out, in] and its bias start in the graph's family: xavier_normal and 0 (FX), U(-1/sqrt(in), 1/sqrt(in)). */
+struct ca_init_rule ca_graph_weight_init(const struct ca_graph *g, size_t in, size_t out);
+struct ca_init_rule ca_graph_bias_init(const struct ca_graph *g, size_t in);
+
 const struct ca_inputs *ca_graph_inputs(const struct ca_graph *g);
 size_t ca_graph_width(const struct ca_graph *g, ca_val v);
 
-/* Sources. numeric: [n_numeric]. embed: one table per field, "PREFIX.f.weight", values [n_fields * width], field-major. */
+/*
+ * Sources. numeric: [n_numeric]. embed: one table per field, "PREFIX.f.weight",
+ * values [n_fields * width], field-major. A graph may have several embeddings,
+ * each under a prefix of its own; the one made first is the main one, which
+ * other models inherit (transfer/project).
+ */
 ca_val ca_graph_numeric(struct ca_graph *g);
 ca_val ca_graph_embed(struct ca_graph *g, const char *prefix, size_t width, struct ca_init_rule init);
+
+/* The same as FX has it: "PREFIX.NAME.weight" with the field's name, N(0, 1e-4^2), row 0 padding. Only in that family. */
+ca_val ca_graph_embed_fx(struct ca_graph *g, const char *prefix, size_t width);
 
 /* Register a dense parameter; returns its index. dims beyond n_dims are ignored. */
 size_t ca_graph_param(struct ca_graph *g, const char *name, unsigned n_dims, const size_t dim[3],
@@ -99,6 +126,7 @@ const struct ca_param *ca_graph_get_param(const struct ca_graph *g, size_t i);
 size_t ca_graph_n_tables(const struct ca_graph *g);
 const struct ca_table_spec *ca_graph_get_table(const struct ca_graph *g, size_t i);
 size_t ca_graph_dense_count(const struct ca_graph *g); /* dense parameters in all */
+size_t ca_graph_main_tables(const struct ca_graph *g); /* tables of the main embedding: the first so many */
 
 /* ---- for operator files (nn/op_*.c) only ---- */
 

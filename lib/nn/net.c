@@ -94,6 +94,8 @@ static void init_table_range(void *arg, size_t task, unsigned worker)
 
     (void)worker;
     ca_init_fill(n->table[i].data, spec->width, n->table[i].stride, from, to, &spec->init, n->seed, spec->name);
+    if (spec->padded && !from)
+        memset(n->table[i].data, 0, spec->width * sizeof(ca_real));
 }
 
 static void init_param(void *arg, size_t task, unsigned worker)
@@ -162,6 +164,7 @@ static int alloc_tables(struct ca_net *n, struct ca_err *err)
         int code = ca_table_init(&n->table[i], g->table[i].rows, g->table[i].width, !training(n), err);
         if (code)
             return code;
+        n->table[i].padded = g->table[i].padded;
     }
     return 0;
 }

@@ -196,11 +196,6 @@ static uint64_t pair_attention_flops(const struct ca_op *op)
 static const struct ca_op_type pair_attention = {"pair_attention", pair_attention_forward, pair_attention_backward,
                                                  pair_attention_flops, 0};
 
-static struct ca_init_rule uniform(size_t n)
-{
-    return (struct ca_init_rule){CA_INIT_UNIFORM, 1 / sqrt((double)(n ? n : 1))};
-}
-
 ca_val ca_op_pair_attention(struct ca_graph *g, ca_val v, const char *linear, const char *h, size_t fields, size_t t)
 {
     size_t n = ca_graph_width(g, v), d = fields ? n / fields : 0;
@@ -208,8 +203,8 @@ ca_val ca_op_pair_attention(struct ca_graph *g, ca_val v, const char *linear, co
 
     op.scratch_per_row = (fields ? fields * (fields - 1) / 2 : 0) +
                          (piece_per_row(fields, d, t) * CA_LANES + CA_CHUNK_ROWS_LEAST - 1) / CA_CHUNK_ROWS_LEAST;
-    op.param[0] = ca_graph_param_of(g, linear, "weight", t, d, uniform(d));
-    op.param[1] = ca_graph_param_of(g, linear, "bias", t, 0, uniform(d));
-    op.param[2] = ca_graph_param_of(g, h, "weight", 1, t, uniform(t));
+    op.param[0] = ca_graph_param_of(g, linear, "weight", t, d, ca_graph_weight_init(g, d, t));
+    op.param[1] = ca_graph_param_of(g, linear, "bias", t, 0, ca_graph_bias_init(g, d));
+    op.param[2] = ca_graph_param_of(g, h, "weight", 1, t, ca_graph_weight_init(g, t, 1));
     return ca_graph_add(g, &op, &v);
 }

@@ -124,12 +124,11 @@ static const struct ca_op_type linear = {"linear", linear_forward, linear_backwa
 ca_val ca_op_linear(struct ca_graph *g, ca_val x, const char *name, size_t out, int bias)
 {
     size_t in = ca_graph_width(g, x);
-    struct ca_init_rule init = {CA_INIT_UNIFORM, 1 / sqrt((double)(in ? in : 1))};
     struct ca_op op = {.type = &linear, .n_in = 1, .out_width = out, .n_params = bias ? 2 : 1};
 
-    op.param[0] = ca_graph_param_of(g, name, "weight", out, in, init);
+    op.param[0] = ca_graph_param_of(g, name, "weight", out, in, ca_graph_weight_init(g, in, out));
     if (bias)
-        op.param[1] = ca_graph_param_of(g, name, "bias", out, 0, init);
+        op.param[1] = ca_graph_param_of(g, name, "bias", out, 0, ca_graph_bias_init(g, in));
     return ca_graph_add(g, &op, &x);
 }
 

@@ -90,7 +90,9 @@ ca_val ca_op_factorize(struct ca_graph *g, ca_val x)
     return ca_graph_add(g, &op, &x);
 }
 
-/* ---- sums of parts ---- */
+/* ---- sums and means of parts ---- */
+
+enum { PS_DIVISOR };
 
 CA_CLONES static void part_sums_forward(const struct ca_op *op, const struct ca_ctx *c)
 {
@@ -98,7 +100,8 @@ CA_CLONES static void part_sums_forward(const struct ca_op *op, const struct ca_
 
     for (size_t r = 0; r < c->rows; r++)
         for (size_t f = 0; f < op->out_width; f++)
-            c->out.p[r * c->out.ld + f] = ca_sum(d, c->in[0].p + r * c->in[0].ld + f * d);
+            c->out.p[r * c->out.ld + f] =
+                ca_sum(d, c->in[0].p + r * c->in[0].ld + f * d) / (ca_real)op->attr[PS_DIVISOR];
 }
 
 CA_CLONES static void part_sums_backward(const struct ca_op *op, const struct ca_ctx *c)
@@ -108,7 +111,7 @@ CA_CLONES static void part_sums_backward(const struct ca_op *op, const struct ca
     for (size_t r = 0; c->din[0].p && r < c->rows; r++)
         for (size_t f = 0; f < op->out_width; f++) {
             ca_real *restrict dx = c->din[0].p + r * c->din[0].ld + f * d;
-            ca_real dy = c->dout.p[r * c->dout.ld + f];
+            ca_real dy = c->dout.p[r * c->dout.ld + f] / (ca_real)op->attr[PS_DIVISOR];
             for (size_t k = 0; k < d; k++)
                 dx[k] += dy;
         }
@@ -123,9 +126,107 @@ static const struct ca_op_type part_sums = {"part_sums", part_sums_forward, part
 
 ca_val ca_op_part_sums(struct ca_graph *g, ca_val x, size_t parts)
 {
-    struct ca_op op = {.type = &part_sums, .n_in = 1, .out_width = parts};
+    struct ca_op op = {.type = &part_sums, .n_in = 1, .out_width = parts, .attr = {1}};
 
     return ca_graph_add(g, &op, &x);
+}
+
+ca_val ca_op_part_means(struct ca_graph *g, ca_val x, size_t parts)
+{
+    size_t d = parts ? ca_graph_width(g, x) / parts : 0;
+    struct ca_op op = {.type = &part_sums, .n_in = 1, .out_width = parts, .attr = {d}};
+
+    return ca_graph_add(g, &op, &x);
+}
+
+/* ---- parts scaled ---- */
+
+CA_CLONES static void scale_parts_forward(const struct ca_op *op, const struct ca_ctx *c)
+{
+    size_t n = op->in_width[1], d = op->out_width / n;
+
+    for (size_t r = 0; r < c->rows; r++)
+        for (size_t f = 0; f < n; f++) {
+            const ca_real *restrict x = c->in[0].p + r * c->in[0].ld + f * d;
+            ca_real *restrict y = c->out.p + r * c->out.ld + f * d, a = c->in[1].p[r * c->in[1].ld + f];
+            for (size_t k = 0; k < d; k++)
+                y[k] = a * x[k];
+        }
+}
+
+CA_CLONES static void scale_parts_backward(const struct ca_op *op, const struct ca_ctx *c)
+{
+    size_t n = op->in_width[1], d = op->out_width / n;
+
+    for (size_t r = 0; r < c->rows; r++)
+        for (size_t f = 0; f < n; f++) {
+            const ca_real *dy = c->dout.p + r * c->dout.ld + f * d;
+            if (c->din[1].p)
+                c->din[1].p[r * c->din[1].ld + f] += ca_dot(d, dy, c->in[0].p + r * c->in[0].ld + f * d);
+            if (c->din[0].p)
+                ca_axpy(d, c->in[1].p[r * c->in[1].ld + f], dy, c->din[0].p + r * c->din[0].ld + f * d);
+        }
+}
+
+static const struct ca_op_type scale_parts = {"scale_parts", scale_parts_forward, scale_parts_backward, product_flops,
+                                              0};
+
+ca_val ca_op_scale_parts(struct ca_graph *g, ca_val x, ca_val a)
+{
+    struct ca_op op = {.type = &scale_parts, .n_in = 2, .out_width = ca_graph_width(g, x)};
+    ca_val in[2] = {x, a};
+
+    return ca_graph_add(g, &op, in);
+}
+
+/* ---- fields mixed: params W [F, F], b [F] ---- */
+
+enum { MF_FIELDS };
+
+static void mix_forward(const struct ca_op *op, const struct ca_ctx *c)
+{
+    size_t f = op->attr[MF_FIELDS], d = op->out_width / f;
+    const ca_real *b = c->param + op->param_at[1];
+
+    for (size_t r = 0; r < c->rows; r++) {
+        ca_real *y = c->out.p + r * c->out.ld;
+        for (size_t i = 0; i < f * d; i++)
+            y[i] = b[i / d];
+        ca_gemm_nn(f, d, f, c->param + op->param_at[0], f, c->in[0].p + r * c->in[0].ld, d, 1, y, d);
+    }
+}
+
+static void mix_backward(const struct ca_op *op, const struct ca_ctx *c)
+{
+    size_t f = op->attr[MF_FIELDS], d = op->out_width / f;
+
+    for (size_t r = 0; r < c->rows; r++) {
+        const ca_real *dy = c->dout.p + r * c->dout.ld;
+        if (c->dparam) {
+            ca_gemm_nt(f, f, d, dy, d, c->in[0].p + r * c->in[0].ld, d, 1, c->dparam + op->param_at[0], f);
+            for (size_t i = 0; i < f * d; i++)
+                c->dparam[op->param_at[1] + i / d] += dy[i];
+        }
+        if (c->din[0].p)
+            ca_gemm_tn(f, d, f, c->param + op->param_at[0], f, dy, d, 1, c->din[0].p + r * c->din[0].ld, d);
+    }
+}
+
+static uint64_t mix_flops(const struct ca_op *op)
+{
+    return 2 * (uint64_t)op->attr[MF_FIELDS] * op->out_width;
+}
+
+static const struct ca_op_type mix_fields = {"mix_fields", mix_forward, mix_backward, mix_flops, 0};
+
+ca_val ca_op_mix_fields(struct ca_graph *g, ca_val v, const char *name, size_t fields)
+{
+    struct ca_op op = {.type = &mix_fields, .n_in = 1, .n_params = 2, .attr = {fields}};
+
+    op.out_width = ca_graph_width(g, v);
+    op.param[0] = ca_graph_param_of(g, name, "weight", fields, fields, (struct ca_init_rule){CA_INIT_ZERO, 0});
+    op.param[1] = ca_graph_param_of(g, name, "bias", fields, 0, (struct ca_init_rule){CA_INIT_ONE, 0});
+    return ca_graph_add(g, &op, &v);
 }
 
 /* ---- halves of fields ---- */

@@ -10,7 +10,7 @@
 /* [n1], [n2], ... -> [n1+n2+...]. Laid out so that no copy is made where an input has no other shape to keep. */
 ca_val ca_op_concat(struct ca_graph *g, const ca_val *in, size_t n);
 
-/* y = x W^T + b: NAME.weight [out, in], NAME.bias [out]; both U(-1/sqrt(in), 1/sqrt(in)). bias 0: none. */
+/* y = x W^T + b: NAME.weight [out, in], NAME.bias [out], started as the graph's family does. bias 0: none. */
 ca_val ca_op_linear(struct ca_graph *g, ca_val x, const char *name, size_t out, int bias);
 
 /* LayerNorm over the row, eps 1e-5, biased variance: NAME.weight [n] = 1, NAME.bias [n] = 0. */
@@ -20,6 +20,9 @@ ca_val ca_op_layer_norm(struct ca_graph *g, ca_val x, const char *name);
 ca_val ca_op_field_norm(struct ca_graph *g, ca_val x, const char *name, size_t fields);
 
 ca_val ca_op_relu(struct ca_graph *g, ca_val x);
+
+/* y = x + b: NAME [n], starting at 0. */
+ca_val ca_op_bias(struct ca_graph *g, ca_val x, const char *name);
 
 /*
  * Squeeze-excitation over F fields of width d (FiBiNET, CA form): z_f = mean_k v_fk,
@@ -68,12 +71,31 @@ ca_val ca_op_attention(struct ca_graph *g, ca_val v, size_t first, size_t fields
 /*
  * Attention over the pairs of fields (AFM), [F*d] -> [d]: e_ij = v_i * v_j elementwise for i < j,
  * a_ij = h . relu(W e_ij + b), z = sum softmax(a)_ij e_ij. LINEAR.weight [t, d], LINEAR.bias [t], H.weight [1, t],
- * all U(-1/sqrt(inputs), 1/sqrt(inputs)). No field pairs: z = 0.
+ * all started as the graph's family does. No field pairs: z = 0.
  */
 ca_val ca_op_pair_attention(struct ca_graph *g, ca_val v, const char *linear, const char *h, size_t fields, size_t t);
 
 /* The hidden part of the dense block below: for each width Linear -> LayerNorm -> ReLU. */
 ca_val ca_op_hidden_block(struct ca_graph *g, ca_val x, const char *name, const size_t *hidden, size_t n_hidden);
+
+/*
+ * Every number of the input through a linear map of its own, without bias:
+ * [N] -> [N * width], "PREFIX.NAME.weight" [width, 1] with the feature's name.
+ */
+ca_val ca_op_embed_numeric(struct ca_graph *g, const char *prefix, size_t width);
+
+/*
+ * The fields of an FX model, each a vector: numeric features first, then
+ * categorical ones: [(N + F) * width]. NAME.embedding_layer.embedding_layers.FEATURE.weight.
+ */
+ca_val ca_op_fx_fields(struct ca_graph *g, const char *name, size_t width);
+
+/*
+ * The first-order term of an FX model, to one number: the sum of the fields at
+ * width 1 in tables of their own, under NAME.embedding_layer, and a bias when
+ * asked, NAME.bias [1]. Make it after the main embedding.
+ */
+ca_val ca_op_fx_lr(struct ca_graph *g, const char *name, int bias);
 
 /*
  * The CA dense block: for each hidden width Linear -> LayerNorm -> ReLU, then

@@ -54,6 +54,15 @@ ca_val ca_op_factorize(struct ca_graph *g, ca_val x);
 /* sum_k x_fk for each of `parts` equal parts: [parts d] -> [parts]. */
 ca_val ca_op_part_sums(struct ca_graph *g, ca_val x, size_t parts);
 
+/* The same divided by d: squeezing of squeeze-excitation. */
+ca_val ca_op_part_means(struct ca_graph *g, ca_val x, size_t parts);
+
+/* a_f x_f: [n d], [n] -> [n d]. */
+ca_val ca_op_scale_parts(struct ca_graph *g, ca_val x, ca_val a);
+
+/* y_f = sum_h W_fh v_h + b_f: NAME.weight [F, F] starting at 0, NAME.bias [F] starting at 1. Gate of FINAL. */
+ca_val ca_op_mix_fields(struct ca_graph *g, ca_val v, const char *name, size_t fields);
+
 /* [first halves of all fields, second halves of all fields]; d even. */
 ca_val ca_op_split_halves(struct ca_graph *g, ca_val v, size_t fields);
 

@@ -33,6 +33,7 @@ struct ca_embed {
 
 struct ca_graph {
     struct ca_inputs in;
+    enum ca_family family;
     struct ca_arena arena;
     struct ca_err fault;
     int finished;

@@ -205,6 +205,8 @@ CA_INLINE void add_rows(size_t width, const uint32_t *index, size_t n, const ca_
 CA_CLONES void ca_table_accumulate(struct ca_table *t, size_t n)
 {
     BY_WIDTH(t, add_rows(width, t->index, n, t->dvalue, t->grad));
+    if (t->padded && is_touched(t, 0, t->mark[0].slot))
+        memset(t->grad + t->mark[0].slot * t->width, 0, t->width * sizeof *t->grad);
 }
 
 CA_INLINE void step_rows(struct ca_table *t, const struct ca_adam_clock *clock, size_t width)

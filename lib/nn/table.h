@@ -12,6 +12,7 @@
 
 struct ca_table {
     size_t rows, width;
+    int padded;           /* row 0 is padding: it gets no gradient */
     size_t stride;        /* elements of a row: 3 width, or width without optimizer state */
     ca_real *data;        /* [rows][stride] */
     struct ca_row_mark {
@@ -49,7 +50,7 @@ void ca_table_gather(const struct ca_table *t, const struct ca_adam_clock *clock
 /* Keep the gradients (n, width) of batch rows [from, from+n). */
 void ca_table_keep(struct ca_table *t, size_t from, size_t n, const ca_real *d, size_t ld);
 
-/* Add the kept gradients of the batch to those of the touched rows, in row order. */
+/* Add the kept gradients of the batch to those of the touched rows, in row order; none to padding. */
 void ca_table_accumulate(struct ca_table *t, size_t n);
 
 /* Step the touched rows (the clock has ticked), and forget touches and gradients. */

@@ -23,6 +23,7 @@
 struct table {
     size_t rows, from, to;
     enum ca_project_how how;
+    int padded;       /* row 0 of the new table stays zero */
     double *mean;     /* [from] of the old rows */
     double norm2;     /* |E_T|_F^2 */
     double *gram;     /* A^T A [from, from] */
@@ -139,6 +140,8 @@ static void pass_project(struct work *w, const struct table *t, size_t first, si
             memcpy(n, e, t->to * sizeof *n);
         else if (t->how != CA_PROJECT_NONE)
             through(t, e, 0, t->origin, out + t->to + 1, n);
+        if (t->padded && !r)
+            memset(n, 0, t->to * sizeof *n);
         for (size_t j = 0; j < t->to; j++)
             out[j] += (double)n[j];
         for (size_t k = 0; k < t->from && t->basis; k++) {
@@ -159,6 +162,10 @@ static void pass_project(struct work *w, const struct table *t, size_t first, si
             } else {
                 through(t, m, 0, NULL, out + t->to + 1, nm);
                 through(t, v, 1, NULL, out + t->to + 1, nv);
+            }
+            if (t->padded && !r) {
+                memset(nm, 0, t->to * sizeof *nm);
+                memset(nv, 0, t->to * sizeof *nv);
             }
         }
     }
@@ -209,9 +216,10 @@ static int same_fields(struct ca_model *to, struct ca_model *from, struct ca_err
 {
     const struct ca_graph *a = ca_net_graph(from->net), *b = ca_net_graph(to->net);
 
-    if (ca_graph_n_tables(a) != ca_graph_n_tables(b))
-        return ca_err_set(err, CA_ESCHEMA, "%zu tables cannot become %zu", ca_graph_n_tables(a), ca_graph_n_tables(b));
-    for (size_t i = 0; i < ca_graph_n_tables(a); i++) {
+    if (ca_graph_main_tables(a) != ca_graph_main_tables(b))
+        return ca_err_set(err, CA_ESCHEMA, "%zu tables cannot become %zu", ca_graph_main_tables(a),
+                          ca_graph_main_tables(b));
+    for (size_t i = 0; i < ca_graph_main_tables(a); i++) {
         const struct ca_table_spec *x = ca_graph_get_table(a, i), *y = ca_graph_get_table(b, i);
         if (x->field != y->field || x->rows != y->rows)
             return ca_err_set(err, CA_ESCHEMA, "tables '%s' and '%s' are of different fields", x->name, y->name);
@@ -233,7 +241,7 @@ static int work_begin(struct work *w, struct ca_model *from, struct ca_model *to
     w->old = from->net;
     w->new = to ? to->net : NULL;
     w->pool = pool;
-    w->n = ca_graph_n_tables(g);
+    w->n = ca_graph_main_tables(g);
     if (!(w->table = ca_arena_alloc(&w->arena, w->n, sizeof *w->table, err)))
         return CA_EMEMORY;
     for (size_t i = 0; i < w->n; i++) {
@@ -243,6 +251,7 @@ static int work_begin(struct work *w, struct ca_model *from, struct ca_model *to
         t->rows = ca_graph_get_table(g, i)->rows;
         t->from = ca_graph_get_table(g, i)->width;
         t->to = to ? ca_graph_get_table(ca_net_graph(to->net), i)->width : t->from;
+        t->padded = to && ca_graph_get_table(ca_net_graph(to->net), i)->padded;
         t->mean = doubles(w, t->from, err);
         t->gram = doubles(w, t->from * t->from, err);
         t->new_mean = doubles(w, t->to, err);
@@ -526,6 +535,30 @@ static void describe(struct work *w, struct ca_project_field *field)
         field[i].cross_field = cross_field(w, i);
 }
 
+static void copy_table(struct ca_net *to, size_t i, struct ca_net *from, size_t j, int moments)
+{
+    const struct ca_table_spec *t = ca_graph_get_table(ca_net_graph(to), i);
+    static const enum ca_state kind[] = {CA_STATE_WEIGHT, CA_STATE_M, CA_STATE_V};
+
+    for (size_t r = 0; r < t->rows; r++)
+        for (size_t k = 0; k < (moments ? sizeof kind / sizeof *kind : 1); k++)
+            memcpy(ca_net_table_row(to, i, r, kind[k]), ca_net_table_row(from, j, r, kind[k]),
+                   t->width * sizeof(ca_real));
+}
+
+/* Tables beside the main embedding go over as they are where both models have them. */
+static void copy_others(struct ca_net *to, struct ca_net *from, int moments)
+{
+    const struct ca_graph *a = ca_net_graph(from), *b = ca_net_graph(to);
+
+    for (size_t i = ca_graph_main_tables(b); i < ca_graph_n_tables(b); i++)
+        for (size_t j = ca_graph_main_tables(a); j < ca_graph_n_tables(a); j++) {
+            const struct ca_table_spec *x = ca_graph_get_table(a, j), *y = ca_graph_get_table(b, i);
+            if (!strcmp(x->name, y->name) && x->rows == y->rows && x->width == y->width)
+                copy_table(to, i, from, j, moments);
+        }
+}
+
 int ca_project_tables(struct ca_model *to, struct ca_model *from, const struct ca_project_opts *opts,
                       struct ca_pool *pool, struct ca_project_field *field, struct ca_err *err)
 {
@@ -557,6 +590,8 @@ int ca_project_tables(struct ca_model *to, struct ca_model *from, const struct c
         copy_symmetric(t->to, sum + t->from * t->to, t->new_gram);
         field[i].name = ca_graph_get_table(ca_net_graph(to->net), i)->name;
     }
+    if (!opts->none)
+        copy_others(to->net, from->net, w.moments);
     describe(&w, field);
     for (size_t i = 0; i < w.n; i++) {
         size_t f = ca_graph_get_table(ca_net_graph(to->net), i)->field;

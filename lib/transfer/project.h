@@ -70,9 +70,12 @@ struct ca_project_field {
 };
 
 /*
- * Fill the tables of `to` from those of `from`: the same fields in the same
- * order with the same rows (CA_ESCHEMA otherwise). field has one entry a table
- * of `to`. MAP needs optimizer state in both and a `from` that has taken a step
+ * Fill the tables of the main embedding of `to` from that of `from`: the same
+ * fields in the same order with the same rows (CA_ESCHEMA otherwise). field has
+ * one entry a table of the main embedding. Where `to` has further tables, such
+ * as those of a first-order term, each is a copy of the one in `from` of its
+ * name and size, or stays fresh where there is none, or with opts->none. A row
+ * of padding stays zero. MAP needs optimizer state in both and a `from` that has taken a step
  * (CA_ESCHEMA).
  */
 int ca_project_tables(struct ca_model *to, struct ca_model *from, const struct ca_project_opts *opts,

@@ -65,6 +65,7 @@ static void make_data(void)
     }
 }
 
+static const char *golden_file = "test/golden/models.tsv";
 static const struct ca_model *sorted_model;
 
 static int by_name(const void *a, const void *b)
@@ -74,7 +75,7 @@ static int by_name(const void *a, const void *b)
     return strcmp(t.name, u.name);
 }
 
-static void set_weights(struct ca_model *m)
+static inline void set_weights(struct ca_model *m)
 {
     size_t order[64], n = ca_model_n_tensors(m);
 
@@ -92,7 +93,7 @@ static void set_weights(struct ca_model *m)
     }
 }
 
-static struct ca_model *make(const char *arch, struct ca_pool *pool)
+static inline struct ca_model *make(const char *arch, struct ca_pool *pool)
 {
     struct ca_head h = {0};
     struct ca_arch_spec spec;
@@ -136,7 +137,7 @@ static size_t golden(const char *arch, const char *what, const char *name, doubl
 {
     static char line[1 << 16];
     char key[128];
-    FILE *f = fopen("test/golden/models.tsv", "r");
+    FILE *f = fopen(golden_file, "r");
     size_t n = 0;
 
     (void)snprintf(key, sizeof key, "%s\t%s\t%s\t", arch, what, name);
@@ -154,7 +155,7 @@ static size_t golden(const char *arch, const char *what, const char *name, doubl
 static double want[4096];
 
 /* The greatest error, relative to the greatest value of the tensor: PyTorch's own zeros are of that kind. */
-static double error_of(const ca_real *got, const double *w, size_t n, double scale)
+static inline double error_of(const ca_real *got, const double *w, size_t n, double scale)
 {
     double worst = 0;
 
@@ -163,7 +164,7 @@ static double error_of(const ca_real *got, const double *w, size_t n, double sca
     return worst;
 }
 
-static double scale_of(const double *w, size_t n)
+static inline double scale_of(const double *w, size_t n)
 {
     double most = 1e-30;
 
@@ -173,7 +174,7 @@ static double scale_of(const double *w, size_t n)
 }
 
 /* Compare a state of every tensor with the oracle's lines. */
-static void check_tensors(struct ca_model *m, const char *arch, const char *what, enum ca_state kind, double tol)
+static inline void check_tensors(struct ca_model *m, const char *arch, const char *what, enum ca_state kind, double tol)
 {
     for (size_t i = 0; i < ca_model_n_tensors(m); i++) {
         struct ca_model_tensor t = ca_model_get_tensor(m, i);
@@ -191,7 +192,7 @@ static void check_tensors(struct ca_model *m, const char *arch, const char *what
     }
 }
 
-static void check_first_batch(const char *arch, struct ca_pool *pool)
+static inline void check_first_batch(const char *arch, struct ca_pool *pool)
 {
     struct ca_model *m = make(arch, pool);
     float logit[BATCH];
@@ -207,7 +208,7 @@ static void check_first_batch(const char *arch, struct ca_pool *pool)
     ca_model_free(m);
 }
 
-static void check_training(const char *arch, const char *name, const struct ca_loss *loss, size_t frozen,
+static inline void check_training(const char *arch, const char *name, const struct ca_loss *loss, size_t frozen,
                            struct ca_pool *pool)
 {
     struct ca_model *m = make(arch, pool);
@@ -229,7 +230,7 @@ static void check_training(const char *arch, const char *name, const struct ca_l
     ca_model_free(m);
 }
 
-static int run_golden(void)
+static inline int run_golden(void)
 {
     struct ca_pool *pool = ca_pool_new(2, NULL);
     struct ca_distill d = {CA_DISTILL_PUBLISHED, 0.7, 4, 0.5};

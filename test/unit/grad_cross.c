@@ -110,6 +110,21 @@ static ca_val build_part_sums(struct ca_graph *g, const struct kit_shape *s)
     return head(g, ca_op_part_sums(g, ca_op_product(g, v, v), s->fields));
 }
 
+static ca_val build_part_means(struct ca_graph *g, const struct kit_shape *s)
+{
+    ca_val v = embed(g, s);
+
+    return head(g, ca_op_scale_parts(g, v, ca_op_part_means(g, ca_op_product(g, v, v), s->fields)));
+}
+
+/* The weight starts at zero: the second layer's input then still depends on it. */
+static ca_val build_mix(struct ca_graph *g, const struct kit_shape *s)
+{
+    ca_val v = embed(g, s), u = ca_op_product(g, v, ca_op_mix_fields(g, v, "op.0", s->fields));
+
+    return head(g, ca_op_product(g, v, ca_op_mix_fields(g, u, "op.1", s->fields)));
+}
+
 static ca_val build_halves(struct ca_graph *g, const struct kit_shape *s)
 {
     ca_val v = embed(g, s);
@@ -183,6 +198,8 @@ int main(void)
         {build_product, "product", 0},
         {build_factorize, "factorised layer", 0},
         {build_part_sums, "sums of parts", 0},
+        {build_part_means, "means of parts, and parts scaled", 0},
+        {build_mix, "fields mixed", 0},
         {build_halves, "halves", 1},
         {build_fusion, "bilinear fusion", 0},
         {build_cin, "compressed interaction", 0},

@@ -52,7 +52,7 @@ static inline struct ca_net *kit_net(kit_build *build, const struct kit_shape *s
                                      unsigned flags)
 {
     struct ca_err err = {0};
-    struct ca_inputs in = {s->numeric, s->fields, s->rows};
+    struct ca_inputs in = {.n_numeric = s->numeric, .n_fields = s->fields, .field_rows = s->rows};
     struct ca_graph *g = ca_graph_new(&in, &err);
     struct ca_net *n;
 

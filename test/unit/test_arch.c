@@ -25,7 +25,7 @@ static struct ca_graph *graph_of(const char *text, size_t numeric, size_t fields
 {
     static uint32_t rows[64];
     struct ca_arch_spec spec = parse(text);
-    struct ca_inputs in = {numeric, fields, rows};
+    struct ca_inputs in = {.n_numeric = numeric, .n_fields = fields, .field_rows = rows};
     struct ca_err err = {0};
     struct ca_graph *g;
 
@@ -167,7 +167,7 @@ static void threads(void)
     char one[CA_DIGEST_HEX], other[CA_DIGEST_HEX], text[96];
 
     for (size_t i = 0; ca_archs[i]; i++)
-        for (size_t k = 0; k < 2; k++) {
+        for (size_t k = 0; k < 2 && ca_archs[i]->family == CA_FAMILY_CA; k++) {
             struct kit_shape s = {3, 5, k ? 6 : 8, rows, {0}, 0};
 
             (void)snprintf(text, sizeof text, "%s:%s", ca_archs[i]->name, sizes[k]);
@@ -204,7 +204,7 @@ static void refusals(void)
 {
     struct ca_arch_spec spec = parse("autoint:5:4");
     uint32_t rows[2] = {3, 3};
-    struct ca_inputs in = {0, 2, rows};
+    struct ca_inputs in = {.n_fields = 2, .field_rows = rows};
     struct ca_err err = {0};
     struct ca_graph *g = ca_graph_new(&in, &err);
 

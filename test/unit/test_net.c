@@ -244,7 +244,7 @@ static ca_val build_bad(struct ca_graph *g, const struct kit_shape *s)
 static void building(void)
 {
     struct ca_err err = {0};
-    struct ca_inputs in = {shape.numeric, shape.fields, shape.rows};
+    struct ca_inputs in = {.n_numeric = shape.numeric, .n_fields = shape.fields, .field_rows = shape.rows};
     struct ca_graph *g = ca_graph_new(&in, &err);
     struct kit_shape criteo = {.numeric = 13, .fields = 26, .width = 8, .hidden = {64, 32, 4}, .n_hidden = 3};
     uint32_t ten[26];
@@ -260,7 +260,7 @@ static void building(void)
     /* The dense parameters of the specification's table (models 0.6). */
     for (size_t i = 0; i < 26; i++)
         ten[i] = 10;
-    in = (struct ca_inputs){13, 26, ten};
+    in = (struct ca_inputs){.n_numeric = 13, .n_fields = 26, .field_rows = ten};
     for (int wide = 0; wide < 2; wide++) {
         if (wide)
             criteo = (struct kit_shape){.numeric = 13, .fields = 26, .width = 16, .hidden = {256, 128, 16}, .n_hidden = 3};

@@ -1,0 +1,88 @@
+/* DCNv2: cross layers with a matrix, alone, below or beside a perceptron. */
+#include "model/fx.h"
+
+#include "base/banned.h"
+
+enum { LAYERS };
+
+static const struct ca_arch_key keys[] = {{"layers", 3, 1, 16}, {0}};
+
+static ca_val crosses(struct ca_graph *g, const struct ca_arch_spec *spec, ca_val v)
+{
+    char name[CA_FX_NAME];
+    ca_val x = v;
+
+    for (size_t l = 0; l < spec->option[LAYERS]; l++)
+        x = ca_op_cross_matrix(g, v, x, ca_fx_layer(name, "crossnet.cross_layers", l, NULL));
+    return x;
+}
+
+static ca_val tower(struct ca_graph *g, const struct ca_arch_spec *spec, ca_val x, const char *name)
+{
+    return ca_fx_tower(g, x, name, spec->hidden, spec->n_hidden, 0);
+}
+
+static ca_val parallel(struct ca_graph *g, const struct ca_arch_spec *spec)
+{
+    ca_val v = ca_fx_vectors(g, spec), in[2] = {crosses(g, spec, v), tower(g, spec, v, "parallel_dnn")};
+
+    return ca_op_linear(g, ca_op_concat(g, in, 2), "fc", 1, 1);
+}
+
+static ca_val stacked(struct ca_graph *g, const struct ca_arch_spec *spec)
+{
+    ca_val v = ca_fx_vectors(g, spec);
+
+    return ca_op_linear(g, tower(g, spec, crosses(g, spec, v), "stacked_dnn"), "fc", 1, 1);
+}
+
+static ca_val both(struct ca_graph *g, const struct ca_arch_spec *spec)
+{
+    ca_val v = ca_fx_vectors(g, spec), in[2];
+
+    in[0] = tower(g, spec, crosses(g, spec, v), "stacked_dnn");
+    in[1] = tower(g, spec, v, "parallel_dnn");
+    return ca_op_linear(g, ca_op_concat(g, in, 2), "fc", 1, 1);
+}
+
+static ca_val crossnet(struct ca_graph *g, const struct ca_arch_spec *spec)
+{
+    return ca_op_linear(g, crosses(g, spec, ca_fx_vectors(g, spec)), "fc", 1, 1);
+}
+
+const struct ca_arch ca_arch_dcnv2 = {
+    .name = "dcnv2",
+    .summary = "cross layers with a matrix beside a perceptron",
+    .source = "DCNv2 (arXiv 2008.13535), parallel, in the form of FuxiCTR",
+    .build = parallel,
+    .family = CA_FAMILY_FX,
+    .keys = keys,
+};
+
+const struct ca_arch ca_arch_dcnv2_stacked = {
+    .name = "dcnv2-stacked",
+    .summary = "a perceptron on cross layers with a matrix",
+    .source = "DCNv2 (arXiv 2008.13535), stacked, in the form of FuxiCTR",
+    .build = stacked,
+    .family = CA_FAMILY_FX,
+    .keys = keys,
+};
+
+const struct ca_arch ca_arch_dcnv2_both = {
+    .name = "dcnv2-both",
+    .summary = "perceptrons on and beside cross layers with a matrix",
+    .source = "DCNv2 (arXiv 2008.13535), stacked_parallel, in the form of FuxiCTR",
+    .build = both,
+    .family = CA_FAMILY_FX,
+    .keys = keys,
+};
+
+const struct ca_arch ca_arch_crossnetv2 = {
+    .name = "crossnetv2",
+    .summary = "cross layers with a matrix alone",
+    .source = "DCNv2 (arXiv 2008.13535), crossnet_only, in the form of FuxiCTR",
+    .build = crossnet,
+    .family = CA_FAMILY_FX,
+    .sizes = CA_SIZES_WIDTH,
+    .keys = keys,
+};

@@ -1,0 +1,20 @@
+/* DeepFM in the form of its paper: first-order term, inner products and a perceptron on the same vectors. */
+#include "model/fx.h"
+
+#include "base/banned.h"
+
+static ca_val build(struct ca_graph *g, const struct ca_arch_spec *spec)
+{
+    ca_val v = ca_fx_vectors(g, spec), lr = ca_op_fx_lr(g, "fm.lr_layer", 1);
+    ca_val pairs = ca_op_part_sums(g, ca_op_pair_pool(g, v, ca_fx_fields(g)), 1);
+
+    return ca_op_sum(g, (ca_val[3]){lr, pairs, ca_fx_tower(g, v, "mlp", spec->hidden, spec->n_hidden, 1)}, 3);
+}
+
+const struct ca_arch ca_arch_deepfm_fx = {
+    .name = "deepfm-fx",
+    .summary = "factorisation machine beside a perceptron",
+    .source = "DeepFM (arXiv 1703.04247) in the form of FuxiCTR",
+    .build = build,
+    .family = CA_FAMILY_FX,
+};

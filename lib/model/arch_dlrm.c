@@ -1,0 +1,37 @@
+/* DLRM: numeric features through a perceptron to one more vector, then a perceptron on all inner products. */
+#include "model/fx.h"
+
+#include "base/banned.h"
+
+enum { BOTTOM, BOTTOM_LAYERS };
+
+static const struct ca_arch_key keys[] = {{"bottom", 64, 1, 65536}, {"bottom-layers", 3, 0, 15}, {0}};
+
+static ca_val build(struct ca_graph *g, const struct ca_arch_spec *spec)
+{
+    const struct ca_inputs *inputs = ca_graph_inputs(g);
+    size_t hidden[16], n = 0, fields = inputs->n_fields;
+    ca_val v = {0}, dense, in[2];
+
+    if (fields)
+        v = ca_graph_embed_fx(g, "embedding_layer.embedding_layer.embedding_layers", spec->width);
+    if (!inputs->n_numeric)
+        return ca_fx_tower(g, ca_op_inner_pairs(g, v, fields), "top_mlp", spec->hidden, spec->n_hidden, 1);
+    while (n < spec->option[BOTTOM_LAYERS])
+        hidden[n++] = spec->option[BOTTOM];
+    hidden[n++] = spec->width; /* with its ReLU, as everywhere below */
+    dense = ca_fx_tower(g, ca_graph_numeric(g), "bottom_mlp", hidden, n, 0);
+    in[0] = v;
+    in[1] = dense;
+    in[0] = ca_op_inner_pairs(g, fields ? ca_op_concat(g, in, 2) : dense, fields + 1);
+    return ca_fx_tower(g, ca_op_concat(g, in, 2), "top_mlp", spec->hidden, spec->n_hidden, 1);
+}
+
+const struct ca_arch ca_arch_dlrm = {
+    .name = "dlrm",
+    .summary = "inner products of fields and of a bottom perceptron's output, then a perceptron",
+    .source = "DLRM (arXiv 1906.00091), dot interaction, in the form of FuxiCTR",
+    .build = build,
+    .family = CA_FAMILY_FX,
+    .keys = keys,
+};

@@ -1,0 +1,31 @@
+/* FinalMLP without feature selection: two perceptrons, fused by a bilinear form of several heads. */
+#include "model/fx.h"
+
+#include "base/banned.h"
+
+enum { SECOND, HEADS };
+
+/* width of the second perceptron's only layer; 0: the same layers as the first */
+static const struct ca_arch_key keys[] = {{"second", 0, 0, 65536}, {"heads", 1, 1, 1024}, {0}};
+
+static ca_val build(struct ca_graph *g, const struct ca_arch_spec *spec)
+{
+    const size_t *second = spec->option[SECOND] ? &spec->option[SECOND] : spec->hidden;
+    size_t n_second = spec->option[SECOND] ? 1 : spec->n_hidden;
+    ca_val v = ca_fx_vectors(g, spec), a = ca_fx_tower(g, v, "mlp1", spec->hidden, spec->n_hidden, 0);
+    ca_val b = ca_fx_tower(g, v, "mlp2", second, n_second, 0), in[3];
+
+    in[0] = ca_op_linear(g, a, "fusion_module.w_x", 1, 1);
+    in[1] = ca_op_linear(g, b, "fusion_module.w_y", 1, 1);
+    in[2] = ca_op_bilinear_fusion(g, a, b, "fusion_module.w_xy", spec->option[HEADS]);
+    return ca_op_sum(g, in, 3);
+}
+
+const struct ca_arch ca_arch_finalmlp = {
+    .name = "finalmlp",
+    .summary = "two perceptrons fused by a bilinear form",
+    .source = "FinalMLP (arXiv 2304.00902) without feature selection, in the form of FuxiCTR",
+    .build = build,
+    .family = CA_FAMILY_FX,
+    .keys = keys,
+};

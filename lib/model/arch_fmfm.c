@@ -1,0 +1,36 @@
+/* Field-matrixed factorisation machines: every pair of fields has a matrix, or a vector, of its own. */
+#include "model/fx.h"
+
+#include "base/banned.h"
+
+static ca_val matrixed(struct ca_graph *g, const struct ca_arch_spec *spec)
+{
+    ca_val v = ca_fx_vectors(g, spec), lr = ca_op_fx_lr(g, "lr_layer", 1);
+
+    return ca_op_sum(g, (ca_val[2]){lr, ca_op_matrixed_pairs(g, v, "interaction_weight", ca_fx_fields(g))}, 2);
+}
+
+static ca_val vectorized(struct ca_graph *g, const struct ca_arch_spec *spec)
+{
+    ca_val v = ca_fx_vectors(g, spec), lr = ca_op_fx_lr(g, "lr_layer", 1);
+
+    return ca_op_sum(g, (ca_val[2]){lr, ca_op_vectorized_pairs(g, v, "interaction_weight", ca_fx_fields(g))}, 2);
+}
+
+const struct ca_arch ca_arch_fmfm = {
+    .name = "fmfm",
+    .summary = "factorisation machine with a matrix for every pair of fields",
+    .source = "FmFM (arXiv 2102.12994), matrixed, in the form of FuxiCTR",
+    .build = matrixed,
+    .family = CA_FAMILY_FX,
+    .sizes = CA_SIZES_WIDTH,
+};
+
+const struct ca_arch ca_arch_fmfm_vector = {
+    .name = "fmfm-vector",
+    .summary = "factorisation machine with a vector for every pair of fields",
+    .source = "FmFM (arXiv 2102.12994), vectorized, in the form of FuxiCTR",
+    .build = vectorized,
+    .family = CA_FAMILY_FX,
+    .sizes = CA_SIZES_WIDTH,
+};

@@ -1,0 +1,64 @@
+/* MaskNet: hidden layers whose inputs are masked by a function of the vectors, one after another or side by side. */
+#include "model/fx.h"
+
+#include "base/banned.h"
+
+enum { SHRINK, NORM };
+enum { BLOCKS = 2, BLOCK };
+
+/* width of a mask's hidden layer in hundredths of what it masks; LayerNorm after the hidden layer, or not */
+static const struct ca_arch_key serial_keys[] = {{"percent", 10, 1, 1000}, {"norm", 0, 0, 1}, {0}};
+static const struct ca_arch_key parallel_keys[] = {
+    {"percent", 10, 1, 1000}, {"norm", 0, 0, 1}, {"blocks", 2, 1, 8}, {"block", 64, 1, 65536}, {0}};
+
+/* relu(norm(W (mask * h))), mask = W2 relu(W1 v + b1) + b2 */
+static ca_val block(struct ca_graph *g, const struct ca_arch_spec *spec, ca_val v, ca_val h, size_t i, size_t out)
+{
+    char name[CA_FX_NAME];
+    size_t width = ca_graph_width(g, h), r = width * spec->option[SHRINK] / 100;
+    ca_val mask;
+
+    mask = ca_op_linear(g, v, ca_fx_layer(name, "mask_net.mask_blocks", i, "mask_layer.0"), r ? r : 1, 1);
+    mask = ca_op_linear(g, ca_op_relu(g, mask), ca_fx_layer(name, "mask_net.mask_blocks", i, "mask_layer.2"), width, 1);
+    h = ca_op_product(g, mask, h);
+    h = ca_op_linear(g, h, ca_fx_layer(name, "mask_net.mask_blocks", i, "hidden_layer.0"), out, 0);
+    if (spec->option[NORM])
+        h = ca_op_layer_norm(g, h, ca_fx_layer(name, "mask_net.mask_blocks", i, "hidden_layer.1"));
+    return ca_op_relu(g, h);
+}
+
+static ca_val serial(struct ca_graph *g, const struct ca_arch_spec *spec)
+{
+    ca_val v = ca_fx_vectors(g, spec), h = v;
+
+    for (size_t i = 0; i < spec->n_hidden; i++)
+        h = block(g, spec, v, h, i, spec->hidden[i]);
+    return ca_op_linear(g, h, "mask_net.fc.0", 1, 1);
+}
+
+static ca_val parallel(struct ca_graph *g, const struct ca_arch_spec *spec)
+{
+    ca_val v = ca_fx_vectors(g, spec), y[CA_OP_MAX_INPUTS];
+
+    for (size_t i = 0; i < spec->option[BLOCKS]; i++)
+        y[i] = block(g, spec, v, v, i, spec->option[BLOCK]);
+    return ca_fx_tower(g, ca_op_concat(g, y, spec->option[BLOCKS]), "mask_net.dnn", spec->hidden, spec->n_hidden, 1);
+}
+
+const struct ca_arch ca_arch_masknet = {
+    .name = "masknet",
+    .summary = "masked layers side by side, then a perceptron",
+    .source = "MaskNet (arXiv 2102.07619), parallel, without norm of embeddings, in the form of FuxiCTR",
+    .build = parallel,
+    .family = CA_FAMILY_FX,
+    .keys = parallel_keys,
+};
+
+const struct ca_arch ca_arch_masknet_serial = {
+    .name = "masknet-serial",
+    .summary = "masked layers one after another",
+    .source = "MaskNet (arXiv 2102.07619), serial, without norm of embeddings, in the form of FuxiCTR",
+    .build = serial,
+    .family = CA_FAMILY_FX,
+    .keys = serial_keys,
+};
