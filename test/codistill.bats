@@ -121,6 +121,28 @@ against_torch() {
   [[ $output == *"not finite"*"teacher diverged"* ]]
   [ ! -e s.safetensors ] && [ ! -e t.safetensors ]
 }
+@test "codistill: a weight that overflows in the last step, whose loss was sound, is exit 5 too" {
+  # a teacher with a gain of ten thousand in its last normalisation, so that the gradient behind it is large
+  /usr/bin/python3 - "$TOP/test/oracle" "$W/teacher.safetensors" steep.safetensors << 'PY'
+import sys
+sys.path.insert(0, sys.argv[1])
+sys.dont_write_bytecode = True
+import models
+tensors, _ = models.read(sys.argv[2])
+tensors = {k: t for k, t in tensors.items() if not k.startswith("optimizer.")}
+tensors["dense.mlp.7.weight"] *= 1e4
+models.write(sys.argv[3], tensors)
+PY
+  one_step() {
+    ca-codistill -q --teacher steep.safetensors --student "$W/student.safetensors" --replay-ratio 0 --batch 10000 \
+      --teacher-sgd "$1" --teacher-out t.safetensors -o s.safetensors "$W/online.car"
+  }
+  run -0 one_step 1e-9
+  rm t.safetensors s.safetensors
+  run -5 one_step 1e38
+  [[ $output == *"has a weight that is not finite"* ]]
+  [ ! -e s.safetensors ] && [ ! -e t.safetensors ]
+}
 @test "codistill: odd names and standard output" {
   cp "$W/online.car" "on line.car"
   cp "$W/online.car" ./-o.car

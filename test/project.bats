@@ -120,6 +120,21 @@ all() { awk "{ x = \$1; n++; if (!($1)) bad = 1 } END { exit bad || !n }"; }
   [[ ! -e x ]]
 }
 
+@test "first-order tables are copied, unless all stay fresh, and the main tables are projected" {
+  ca-gen -q --rows 4k --seed 1 --preset small -o fx.car
+  ca-train -q --arch deepfm-fx:4:8 --batch 256 -o narrow.safetensors fx.car
+  ca-project -q --arch deepfm-fx:6:8 -o wide.safetensors narrow.safetensors
+  first_order() { ca-model -q --tensors "$1" | grep 'lr_layer.*table'; }
+  [[ $(first_order narrow.safetensors | wc -l) == 8 ]]
+  diff <(first_order narrow.safetensors) <(first_order wide.safetensors)
+  # an expansion keeps norms: those of the main tables agree, and only the first-order ones are copies
+  norms() { ca-model -q --tensors "$1" | grep '^embedding_layer.*table' | cut -f5; }
+  paste <(norms narrow.safetensors) <(norms wide.safetensors) |
+    awk '{ d = $1 / $2 - 1; if (d > 1e-5 || d < -1e-5) exit 1; n++ } END { exit n != 8 }'
+  run -0 ca-project -q --method none --arch deepfm-fx:6:8 -o fresh.safetensors narrow.safetensors
+  run -1 diff <(first_order narrow.safetensors) <(first_order fresh.safetensors)
+}
+
 @test "a missing model, a full device, an unwritable place: exit 4" {
   run -4 ca-project --arch mlp:5:8 -o x nowhere.safetensors
   run -4 bash -c "ca-project -q --arch mlp:5:8 '$(data t.safetensors)' > /dev/full"

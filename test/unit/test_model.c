@@ -504,6 +504,27 @@ static void test_bind(void)
     ca_model_free(m);
 }
 
+/* The last step of a run has no loss after it to show that a weight overflowed. */
+static void test_check(void)
+{
+    static const ca_real bad[] = {NAN, INFINITY, -INFINITY};
+    struct ca_model *m = make_model("mlp:2:3", 1, 2, 5, NULL);
+    int caught = 0, tensors = (int)ca_model_n_tensors(m);
+
+    OK(!ca_model_check(m, NULL), "a fresh model is sound");
+    for (int i = 0; i < tensors; i++) {
+        struct ca_model_tensor t = ca_model_get_tensor(m, (size_t)i);
+        ca_real *w = ca_model_tensor_row(m, &t, t.rows - 1, CA_STATE_WEIGHT) + t.row_len - 1, keep = *w;
+        struct ca_err err = {0};
+
+        *w = bad[i % 3];
+        caught += ca_model_check(m, &err) == CA_ENUMERIC && strstr(err.text, t.name) != NULL;
+        *w = keep;
+    }
+    OK(caught == tensors, "the last weight of any tensor, not finite, is found and its tensor named");
+    ca_model_free(m);
+}
+
 int main(void)
 {
     const char *dir = getenv("TMPDIR");
@@ -527,6 +548,7 @@ int main(void)
     test_malformed();
     test_lies();
     test_bind();
+    test_check();
     (void)unlink(path);
     (void)unlink(path2);
     ca_pool_free(pool);
