@@ -128,8 +128,13 @@ static int list_archs(void)
         const struct ca_arch *a = ca_archs[i];
 
         (void)printf("%s\t%s\t%s\t%s%s", a->name, a->summary, a->source, a->name, sizes[a->sizes]);
-        for (const struct ca_arch_key *k = a->keys; k && k->name; k++)
-            (void)printf("%c%s=%zu", k == a->keys ? ':' : ',', k->name, k->value);
+        for (const struct ca_arch_key *k = a->keys; k && k->name; k++) {
+            struct ca_buf value = {0};
+
+            ca_arch_key_text(k, k->value, &value);
+            (void)printf("%c%s%s", k == a->keys ? ':' : ',', k->name, value.data ? value.data : "");
+            ca_buf_fini(&value);
+        }
         (void)printf("\t%s\n", a->family == CA_FAMILY_FX ? "FX" : "CA");
     }
     return 0;

@@ -1,5 +1,6 @@
 #include "model/arch.h"
 
+#include <math.h>
 #include <string.h>
 
 #include "base/num.h"
@@ -67,13 +68,33 @@ static const char *usage_of(const struct ca_arch *arch)
     return form[arch->sizes];
 }
 
+void ca_arch_key_text(const struct ca_arch_key *key, size_t value, struct ca_buf *out)
+{
+    if (key->thousandths)
+        ca_buf_printf(out, "=%.9g", (double)value / 1000);
+    else
+        ca_buf_printf(out, "=%zu", value);
+}
+
+size_t ca_arch_option(const struct ca_arch_spec *spec, const char *name)
+{
+    const struct ca_arch_key *keys = spec->arch->keys;
+
+    for (size_t i = 0; keys && keys[i].name; i++)
+        if (!strcmp(keys[i].name, name))
+            return spec->option[i];
+    return 0;
+}
+
 static int malformed(const char *text, const struct ca_arch *arch, const char *what, struct ca_err *err)
 {
     struct ca_buf keys = {0};
 
-    for (const struct ca_arch_key *k = arch->keys; k && k->name; k++)
-        ca_buf_printf(&keys, "%s%s=%zu", k == arch->keys ? "; further sizes, parted by commas after one more colon, "
-                                                           "and their values otherwise: " : ",", k->name, k->value);
+    for (const struct ca_arch_key *k = arch->keys; k && k->name; k++) {
+        ca_buf_printf(&keys, "%s%s", k == arch->keys ? "; further sizes, parted by commas after one more colon, "
+                                                       "and their values otherwise: " : ",", k->name);
+        ca_arch_key_text(k, k->value, &keys);
+    }
     (void)ca_err_set(err, CA_EUSAGE, "architecture '%.100s': %s", text, what);
     (void)ca_err_hint(err, "write it as %s%s", usage_of(arch), keys.data ? keys.data : "");
     ca_buf_fini(&keys);
@@ -93,6 +114,24 @@ static int next_part(const char **p, char *part, size_t size)
     return 1;
 }
 
+/* A whole number, or a fraction with at most three decimals, in thousandths. */
+static int parse_value(const char *text, const struct ca_arch_key *k, size_t *out)
+{
+    uint64_t n;
+    double x;
+
+    if (!k->thousandths) {
+        if (ca_num_u64(text, k->min, k->max, &n))
+            return -1;
+        *out = (size_t)n;
+        return 0;
+    }
+    if (ca_num_double(text, (double)k->min / 1000, (double)k->max / 1000, &x) || fabs(x * 1000 - round(x * 1000)) > 1e-9)
+        return -1;
+    *out = (size_t)(x * 1000 + 0.5);
+    return 0;
+}
+
 /* "layers=3,maps=16": NULL, or what is wrong. */
 static const char *parse_keys(const char *p, struct ca_arch_spec *spec)
 {
@@ -100,7 +139,6 @@ static const char *parse_keys(const char *p, struct ca_arch_spec *spec)
         size_t len = strcspn(p, ","), name = strcspn(p, "=");
         const struct ca_arch_key *k = spec->arch->keys;
         char number[24] = "";
-        uint64_t n;
 
         while (k && k->name && (strlen(k->name) != name || memcmp(k->name, p, name) != 0))
             k++;
@@ -110,9 +148,8 @@ static const char *parse_keys(const char *p, struct ca_arch_spec *spec)
             memcpy(number, p + name + 1, len - name - 1);
             number[len - name - 1] = '\0';
         }
-        if (ca_num_u64(number, k->min, k->max, &n))
+        if (parse_value(number, k, &spec->option[k - spec->arch->keys]))
             return "one of its further sizes is out of range";
-        spec->option[k - spec->arch->keys] = (size_t)n;
         p += len;
         if (*p && !*++p)
             return "a further size is missing after the last comma";
@@ -181,7 +218,8 @@ void ca_arch_text(const struct ca_arch_spec *spec, struct ca_buf *out)
         ca_buf_printf(out, "%s%zu", i ? "," : ":", spec->hidden[i]);
     for (size_t i = 0; keys && keys[i].name; i++)
         if (spec->option[i] != keys[i].value) {
-            ca_buf_printf(out, "%s%s=%zu", before, keys[i].name, spec->option[i]);
+            ca_buf_printf(out, "%s%s", before, keys[i].name);
+            ca_arch_key_text(&keys[i], spec->option[i], out);
             before = ",";
         }
 }

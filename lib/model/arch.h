@@ -12,7 +12,7 @@
 
 #define CA_MAX_HIDDEN 16
 #define CA_MAX_WIDTH 4096
-#define CA_MAX_KEYS 4
+#define CA_MAX_KEYS 12
 
 struct ca_arch;
 
@@ -24,11 +24,22 @@ struct ca_arch_spec {
     size_t option[CA_MAX_KEYS];   /* in the order of the architecture's keys */
 };
 
-/* A further size of an architecture. A list of them ends with a NULL name. */
+/*
+ * A further size of an architecture. A list of them ends with a NULL name.
+ * thousandths: the key is written as a decimal fraction ("dropout=0.1"), and
+ * value, min, max and the option hold it times 1000.
+ */
 struct ca_arch_key {
     const char *name;
     size_t value, min, max;       /* value: when it is not given */
+    int thousandths;
 };
+
+/* "=0.1" or "=3": an equals sign and the value. */
+void ca_arch_key_text(const struct ca_arch_key *key, size_t value, struct ca_buf *out);
+
+/* The option of that name, or 0 where the architecture has no such key. */
+size_t ca_arch_option(const struct ca_arch_spec *spec, const char *name);
 
 enum ca_sizes { CA_SIZES_ALL, CA_SIZES_WIDTH, CA_SIZES_NONE }; /* NAME:WIDTH:HIDDEN,...; NAME:WIDTH; NAME */
 

@@ -5,7 +5,7 @@
 
 enum { ATTENTION };
 
-static const struct ca_arch_key keys[] = {{"attention", 10, 1, 1024}, {0}};
+static const struct ca_arch_key keys[] = {{"attention", 10, 1, 1024, 0}, {0}};
 
 static ca_val build(struct ca_graph *g, const struct ca_arch_spec *spec)
 {

@@ -5,7 +5,7 @@
 
 enum { LAYERS };
 
-static const struct ca_arch_key keys[] = {{"layers", 3, 1, 16}, {0}};
+static const struct ca_arch_key keys[] = {{"layers", 3, 1, 16, 0}, {0}};
 
 static ca_val crosses(struct ca_graph *g, const struct ca_arch_spec *spec, ca_val v)
 {

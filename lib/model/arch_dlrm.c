@@ -5,7 +5,7 @@
 
 enum { BOTTOM, BOTTOM_LAYERS };
 
-static const struct ca_arch_key keys[] = {{"bottom", 64, 1, 65536}, {"bottom-layers", 3, 0, 15}, {0}};
+static const struct ca_arch_key keys[] = {{"bottom", 64, 1, 65536, 0}, {"bottom-layers", 3, 0, 15, 0}, {0}};
 
 static ca_val build(struct ca_graph *g, const struct ca_arch_spec *spec)
 {

@@ -7,7 +7,7 @@
 
 enum { LAYERS };
 
-static const struct ca_arch_key ecn_keys[] = {{"layers", 4, 1, 16}, {0}}, lcn_keys[] = {{"layers", 4, 1, 16}, {0}};
+static const struct ca_arch_key ecn_keys[] = {{"layers", 4, 1, 16, 0}, {0}}, lcn_keys[] = {{"layers", 4, 1, 16, 0}, {0}};
 
 static ca_val crosses(struct ca_graph *g, const struct ca_arch_spec *spec, const char *prefix, int linear)
 {

@@ -5,7 +5,7 @@
 
 enum { GATE };
 
-static const struct ca_arch_key keys[] = {{"gate", 1, 0, 1}, {0}};
+static const struct ca_arch_key keys[] = {{"gate", 1, 0, 1, 0}, {0}};
 
 static ca_val build(struct ca_graph *g, const struct ca_arch_spec *spec)
 {

@@ -6,7 +6,7 @@
 enum { SECOND, HEADS };
 
 /* width of the second perceptron's only layer; 0: the same layers as the first */
-static const struct ca_arch_key keys[] = {{"second", 0, 0, 65536}, {"heads", 1, 1, 1024}, {0}};
+static const struct ca_arch_key keys[] = {{"second", 0, 0, 65536, 0}, {"heads", 1, 1, 1024, 0}, {0}};
 
 static ca_val build(struct ca_graph *g, const struct ca_arch_spec *spec)
 {

@@ -7,9 +7,9 @@ enum { SHRINK, NORM };
 enum { BLOCKS = 2, BLOCK };
 
 /* width of a mask's hidden layer in hundredths of what it masks; LayerNorm after the hidden layer, or not */
-static const struct ca_arch_key serial_keys[] = {{"percent", 10, 1, 1000}, {"norm", 0, 0, 1}, {0}};
+static const struct ca_arch_key serial_keys[] = {{"percent", 10, 1, 1000, 0}, {"norm", 0, 0, 1, 0}, {0}};
 static const struct ca_arch_key parallel_keys[] = {
-    {"percent", 10, 1, 1000}, {"norm", 0, 0, 1}, {"blocks", 2, 1, 8}, {"block", 64, 1, 65536}, {0}};
+    {"percent", 10, 1, 1000, 0}, {"norm", 0, 0, 1, 0}, {"blocks", 2, 1, 8, 0}, {"block", 64, 1, 65536, 0}, {0}};
 
 /* relu(norm(W (mask * h))), mask = W2 relu(W1 v + b1) + b2 */
 static ca_val block(struct ca_graph *g, const struct ca_arch_spec *spec, ca_val v, ca_val h, size_t i, size_t out)

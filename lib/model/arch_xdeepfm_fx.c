@@ -7,7 +7,7 @@
 
 enum { LAYERS, MAPS };
 
-static const struct ca_arch_key keys[] = {{"layers", 3, 1, 16}, {"maps", 16, 1, 1024}, {0}};
+static const struct ca_arch_key keys[] = {{"layers", 3, 1, 16, 0}, {"maps", 16, 1, 1024, 0}, {0}};
 
 static ca_val cin(struct ca_graph *g, const struct ca_arch_spec *spec, ca_val v)
 {

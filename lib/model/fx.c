@@ -6,12 +6,12 @@
 
 size_t ca_fx_fields(const struct ca_graph *g)
 {
-    return ca_graph_inputs(g)->n_numeric + ca_graph_inputs(g)->n_fields;
+    return ca_graph_inputs(g)->n_numeric + ca_graph_inputs(g)->n_fields + ca_graph_inputs(g)->n_sequences;
 }
 
 ca_val ca_fx_vectors(struct ca_graph *g, const struct ca_arch_spec *spec)
 {
-    return ca_op_fx_fields(g, "embedding_layer", spec->width);
+    return ca_op_fx_fields(g, "embedding_layer", spec->width, 1);
 }
 
 const char *ca_fx_layer(char name[CA_FX_NAME], const char *prefix, size_t i, const char *suffix)

@@ -59,7 +59,8 @@ static int laid_in(const struct ca_graph *g, int val, int concat, size_t at)
 static void find_first(struct ca_backplan *b, const struct ca_graph *g)
 {
     memset(b->column, UNTOUCHED, g->value_size / g->chunk_rows);
-    *columns(b, g, g->logit) = OVERWRITTEN; /* by the loss */
+    for (size_t h = 0; h < (g->objective ? g->n_heads : 1); h++)
+        *columns(b, g, g->head[h]) = OVERWRITTEN; /* by the loss */
     for (size_t k = g->n_nodes; k-- > 0;) {
         const struct ca_node *node = &g->node[k];
         size_t at = 0;

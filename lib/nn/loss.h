@@ -13,6 +13,7 @@ struct ca_target {
     const float *label;
     const float *teacher; /* logits */
     const float *weight;  /* multiplies the row's loss */
+    const float *const *task; /* [tasks] columns of further labels; NULL when no objective reads them */
 };
 
 /* Open: a loss is a function and up to four numbers of its own. */

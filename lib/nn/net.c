@@ -1,63 +1,21 @@
 #include "nn/net.h"
 
-#include <inttypes.h>
 #include <math.h>
 #include <string.h>
 
-#include "nn/adam.h"
-#include "nn/backplan.h"
 #include "nn/blas.h"
 #include "nn/init.h"
-#include "nn/plan.h"
-#include "nn/simd.h"
-#include "nn/table.h"
+#include "nn/inside.h"
 
 #include "base/banned.h"
 
-#define RANGE_DENSE ((size_t)1 << 14) /* dense elements of one task */
-#define RANGE_ROWS ((size_t)1 << 14)  /* table rows of one task */
-#define RANGE_GATHER ((size_t)16)      /* batch rows gathered at a time */
-
-/* One thread's memory for one chunk. */
-struct worker {
-    ca_real *value;
-    ca_real *grad; /* NULL without gradients */
-    ca_real *scratch;
-};
-
-struct ca_net {
-    struct ca_graph *graph;
-    struct ca_pool *pool;
-    unsigned flags, want;
-    uint64_t seed;
-    struct ca_adam adam;
-
-    size_t count;                    /* dense parameters */
-    ca_real *weight, *m, *v, *grad;  /* [count] each; all but weight NULL for inference */
-    struct ca_adam_clock dense_clock;
-    ca_real **lane;                  /* [lanes][count] gradients of this batch */
-
-    struct ca_table *table;
-    struct ca_adam_clock table_clock;
-
-    struct worker *worker;
-    struct ca_backplan back;
-
-    double *chunk_loss;  /* this batch, by chunk */
-    int64_t *chunk_bad;  /* first row that is not finite, or -1 */
-    size_t cap_loss, cap_bad;
-};
-
-static int training(const struct ca_net *n)
-{
-    return !(n->flags & CA_NET_INFERENCE);
-}
+#define RANGE_ROWS ((size_t)1 << 14) /* table rows of one task */
 
 /* ---- birth and death ---- */
 
 void ca_net_want(struct ca_net *n, unsigned which)
 {
-    n->want = training(n) ? which : 0;
+    n->want = ca_inside_trains(n) ? which : 0;
     ca_backplan_make(&n->back, n->graph, n->want);
 }
 
@@ -98,6 +56,15 @@ static void init_table_range(void *arg, size_t task, unsigned worker)
         memset(n->table[i].data, 0, spec->width * sizeof(ca_real));
 }
 
+static void init_buffers(struct ca_net *n)
+{
+    for (size_t i = 0; i < n->graph->n_buffers; i++) {
+        const struct ca_buffer *b = &n->graph->buffer[i];
+        for (size_t k = 0; k < b->count; k++)
+            n->buffer[b->at + k] = (ca_real)b->start;
+    }
+}
+
 static void init_param(void *arg, size_t task, unsigned worker)
 {
     struct ca_net *n = arg;
@@ -118,9 +85,10 @@ static int alloc_dense(struct ca_net *n, struct ca_err *err)
 
     n->count = n->graph->dense_count;
     n->weight = reals(n->count, err);
-    if (!n->weight)
+    n->buffer = reals(n->graph->buffer_count, err);
+    if (!n->weight || !n->buffer)
         return CA_EMEMORY;
-    if (!training(n))
+    if (!ca_inside_trains(n))
         return 0;
     n->m = reals(n->count, err);
     n->v = reals(n->count, err);
@@ -134,6 +102,22 @@ static int alloc_dense(struct ca_net *n, struct ca_err *err)
     return 0;
 }
 
+int ca_frame_init(struct ca_frame *f, const struct ca_graph *g, int gradients, struct ca_err *err)
+{
+    *f = (struct ca_frame){.value = reals(g->value_size, err)};
+    if (!f->value || !(f->scratch = reals(g->scratch_size, err)))
+        return CA_EMEMORY;
+    return gradients && !(f->grad = reals(g->value_size, err)) ? CA_EMEMORY : 0;
+}
+
+void ca_frame_fini(struct ca_frame *f)
+{
+    ca_mem_free(f->value);
+    ca_mem_free(f->grad);
+    ca_mem_free(f->scratch);
+    *f = (struct ca_frame){0};
+}
+
 static int alloc_workers(struct ca_net *n, struct ca_err *err)
 {
     unsigned threads = ca_pool_threads(n->pool);
@@ -141,15 +125,9 @@ static int alloc_workers(struct ca_net *n, struct ca_err *err)
     n->worker = ca_mem_zalloc(threads, sizeof *n->worker, err);
     if (!n->worker)
         return CA_EMEMORY;
-    for (unsigned i = 0; i < threads; i++) {
-        struct worker *w = &n->worker[i];
-        w->value = reals(n->graph->value_size, err);
-        w->scratch = reals(n->graph->scratch_size, err);
-        if (!w->value || !w->scratch)
+    for (unsigned i = 0; i < threads; i++)
+        if (ca_frame_init(&n->worker[i], n->graph, ca_inside_trains(n), err))
             return CA_EMEMORY;
-        if (training(n) && !(w->grad = reals(n->graph->value_size, err)))
-            return CA_EMEMORY;
-    }
     return 0;
 }
 
@@ -161,7 +139,7 @@ static int alloc_tables(struct ca_net *n, struct ca_err *err)
     if (!n->table)
         return CA_EMEMORY;
     for (size_t i = 0; i < g->n_tables; i++) {
-        int code = ca_table_init(&n->table[i], g->table[i].rows, g->table[i].width, !training(n), err);
+        int code = ca_table_init(&n->table[i], g->table[i].rows, g->table[i].width, !ca_inside_trains(n), err);
         if (code)
             return code;
         n->table[i].padded = g->table[i].padded;
@@ -193,6 +171,7 @@ struct ca_net *ca_net_new(struct ca_graph *g, struct ca_pool *pool, uint64_t see
     ca_net_want(n, CA_STEP_ALL);
     ca_blas_start();
     if (!(flags & CA_NET_BLANK)) {
+        init_buffers(n);
         ca_pool_run(pool, g->n_params, init_param, n);
         ca_pool_run(pool, n_ranges(n), init_table_range, n);
     }
@@ -209,12 +188,19 @@ void ca_net_free(struct ca_net *n)
     for (size_t i = 0; n->table && i < n->graph->n_tables; i++)
         ca_table_fini(&n->table[i]);
     ca_mem_free(n->table);
-    for (unsigned i = 0; n->worker && i < ca_pool_threads(n->pool); i++) {
-        ca_mem_free(n->worker[i].value);
-        ca_mem_free(n->worker[i].grad);
-        ca_mem_free(n->worker[i].scratch);
-    }
+    for (unsigned i = 0; n->worker && i < ca_pool_threads(n->pool); i++)
+        ca_frame_fini(&n->worker[i]);
     ca_mem_free(n->worker);
+    for (size_t c = 0; c < n->n_frames; c++)
+        ca_frame_fini(&n->frame[c]);
+    ca_mem_free(n->frame);
+    ca_mem_free(n->share);
+    ca_mem_free(n->stats);
+    ca_mem_free(n->back_stats);
+    ca_mem_free(n->embed);
+    ca_mem_free(n->embed_grad);
+    ca_mem_free(n->buffer);
+    ca_mem_free(n->square);
     for (size_t l = 0; n->lane && l < n->graph->lanes; l++)
         ca_mem_free(n->lane[l]);
     ca_mem_free(n->lane);
@@ -236,345 +222,19 @@ const struct ca_graph *ca_net_graph(const struct ca_net *n)
     return n->graph;
 }
 
-/* ---- one chunk ---- */
-
-/* A batch on its way through the network. */
-struct batch {
-    struct ca_net *net;
-    const struct ca_feed *feed;
-    const struct ca_loss *loss;
-    const struct ca_target *target;
-    float *logit;
-    size_t chunks;
-    int touched; /* the tables hold a compact copy of this batch's rows */
-};
-
-static struct ca_mat mat_of(const struct ca_net *n, ca_real *base, int val)
-{
-    const struct ca_value *v = &n->graph->value[val];
-
-    return (struct ca_mat){base + v->place + v->at, v->ld};
-}
-
-static void load_inputs(const struct batch *b, const struct worker *w, size_t from, size_t rows)
-{
-    const struct ca_net *n = b->net;
-    const struct ca_graph *g = n->graph;
-
-    if (g->numeric >= 0) {
-        struct ca_mat x = mat_of(n, w->value, g->numeric);
-        for (size_t i = 0; i < g->in.n_numeric; i++)
-            for (size_t r = 0; r < rows; r++)
-                x.p[r * x.ld + i] = (ca_real)b->feed->numeric[i][from + r];
-    }
-    for (size_t e = 0; e < g->n_embeds; e++) {
-        struct ca_mat x = mat_of(n, w->value, g->embed[e].val);
-        for (size_t f = 0; f < g->in.n_fields && !b->touched; f++) {
-            const struct ca_table *t = &n->table[g->embed[e].first_table + f];
-            ca_table_gather(t, &n->table_clock, b->feed->ids[f] + from, rows, x.p + f * t->width, x.ld);
-        }
-        /* A few rows of all fields at a time: they stay in the first-level cache. */
-        for (size_t r = 0; r < rows && b->touched; r += RANGE_GATHER)
-            for (size_t f = 0; f < g->in.n_fields; f++) {
-                const struct ca_table *t = &n->table[g->embed[e].first_table + f];
-                ca_table_gather_touched(t, from + r, rows - r < RANGE_GATHER ? rows - r : RANGE_GATHER,
-                                        x.p + r * x.ld + f * t->width, x.ld);
-            }
-    }
-}
-
-static struct ca_ctx context(const struct ca_net *n, const struct worker *w, const struct ca_node *node, size_t rows,
-                             struct ca_mat *in, struct ca_mat *din, ca_real *dparam)
-{
-    struct ca_ctx c = {.rows = rows, .in = in, .din = din, .out = mat_of(n, w->value, node->out), .param = n->weight,
-                       .dparam = dparam, .scratch = w->scratch + node->scratch, .training = w->grad != NULL};
-
-    for (size_t i = 0; i < node->op.n_in; i++) {
-        in[i] = mat_of(n, w->value, node->in[i]);
-        din[i] = (struct ca_mat){0};
-        if (w->grad && n->back.need[node->in[i]])
-            din[i] = mat_of(n, w->grad, node->in[i]);
-    }
-    if (w->grad)
-        c.dout = mat_of(n, w->grad, node->out);
-    return c;
-}
-
-static void forward(const struct ca_net *n, const struct worker *w, size_t rows)
-{
-    struct ca_mat in[CA_OP_MAX_INPUTS], din[CA_OP_MAX_INPUTS];
-
-    for (size_t k = 0; k < n->graph->n_nodes; k++) {
-        const struct ca_node *node = &n->graph->node[k];
-        struct ca_ctx c = context(n, w, node, rows, in, din, NULL);
-        node->op.type->forward(&node->op, &c);
-    }
-}
-
-/* From the gradient of the logit to those of parameters and embeddings. */
-static void backward(const struct ca_net *n, const struct worker *w, size_t rows, ca_real *dparam)
-{
-    struct ca_mat in[CA_OP_MAX_INPUTS], din[CA_OP_MAX_INPUTS];
-
-    for (size_t k = n->graph->n_nodes; k-- > 0;) {
-        const struct ca_node *node = &n->graph->node[k];
-        struct ca_ctx c;
-
-        if (!n->back.need[node->out])
-            continue;
-        c = context(n, w, node, rows, in, din, dparam);
-        c.fresh = n->back.fresh[k];
-        node->op.type->backward(&node->op, &c);
-    }
-}
-
-static void clear_gradients(const struct ca_net *n, const struct worker *w, size_t rows)
-{
-    for (size_t i = 0; i < n->back.n_clear; i++) {
-        const struct ca_back_clear *c = &n->back.clear[i];
-        for (size_t r = 0; r < rows; r++)
-            memset(w->grad + c->place + r * c->ld + c->at, 0, c->width * sizeof(ca_real));
-    }
-}
-
-static void export_logits(const struct batch *b, const struct worker *w, size_t from, size_t rows)
-{
-    struct ca_mat s = mat_of(b->net, w->value, b->net->graph->logit);
-
-    for (size_t r = 0; b->logit && r < rows; r++)
-        b->logit[from + r] = (float)s.p[r * s.ld];
-}
-
-/*
- * A smaller derivative moves nothing: Adam would make steps of less than 1e-10 of its rate. But its square is no
- * normal number, and arithmetic with such is ten times slower where many rows are that sure (DeepFM at its start).
- */
-#define LEAST_SLOPE 1e-18
-
-/* Row losses of a chunk, and the gradient of their batch mean. Returns the first bad row or -1. */
-static int64_t losses(const struct batch *b, const struct worker *w, size_t from, size_t rows, double *sum)
-{
-    const struct ca_net *n = b->net;
-    struct ca_mat s = mat_of(n, w->value, n->graph->logit), ds = mat_of(n, w->grad, n->graph->logit);
-
-    *sum = 0;
-    for (size_t r = 0; r < rows; r++) {
-        size_t i = from + r;
-        double weight = b->target->weight ? (double)b->target->weight[i] : 1;
-        double teacher = b->target->teacher ? (double)b->target->teacher[i] : 0;
-        double d, x = b->loss->row(b->loss, (double)s.p[r * s.ld], (double)b->target->label[i], teacher, &d) * weight;
-
-        if (!isfinite(x) || !isfinite(d) || !isfinite((double)s.p[r * s.ld]))
-            return (int64_t)i;
-        *sum += x;
-        d *= weight / (double)b->feed->rows;
-        ds.p[r * ds.ld] = fabs(d) < LEAST_SLOPE ? 0 : (ca_real)d;
-    }
-    return -1;
-}
-
-static size_t chunk_rows(const struct batch *b, size_t chunk, size_t *from)
-{
-    size_t size = b->net->graph->chunk_rows;
-
-    *from = chunk * size;
-    return b->feed->rows - *from < size ? b->feed->rows - *from : size;
-}
-
-static void keep_gradients(const struct batch *b, const struct worker *w, size_t from, size_t rows)
-{
-    const struct ca_net *n = b->net;
-
-    for (size_t e = 0; e < n->graph->n_embeds; e++) {
-        const struct ca_embed *embed = &n->graph->embed[e];
-        struct ca_mat d = mat_of(n, w->grad, embed->val);
-        for (size_t r = 0; r < rows; r += RANGE_GATHER)
-            for (size_t f = 0; f < n->graph->in.n_fields; f++)
-                ca_table_keep(&n->table[embed->first_table + f], from + r, rows - r < RANGE_GATHER ? rows - r : RANGE_GATHER,
-                              d.p + r * d.ld + f * embed->width, d.ld);
-    }
-}
-
-/* ---- tasks ---- */
-
-static void forward_task(void *arg, size_t chunk, unsigned worker)
-{
-    const struct batch *b = arg;
-    struct ca_net *n = b->net;
-    const struct worker *w = &n->worker[worker];
-    size_t from, rows = chunk_rows(b, chunk, &from);
-    struct ca_mat s = mat_of(n, w->value, n->graph->logit);
-
-    load_inputs(b, w, from, rows);
-    forward(n, w, rows);
-    export_logits(b, w, from, rows);
-    n->chunk_bad[chunk] = -1;
-    for (size_t r = rows; r-- > 0;)
-        if (!isfinite((double)s.p[r * s.ld]))
-            n->chunk_bad[chunk] = (int64_t)(from + r);
-}
-
-/* Every lanes-th chunk, in order, into one gradient: the sum does not depend on who runs it. */
-static void lane_task(void *arg, size_t lane, unsigned worker)
-{
-    const struct batch *b = arg;
-    struct ca_net *n = b->net;
-    const struct worker *w = &n->worker[worker];
-    ca_real *dparam = n->want & CA_STEP_DENSE ? n->lane[lane] : NULL;
-
-    if (dparam)
-        memset(dparam, 0, n->count * sizeof *dparam);
-    for (size_t chunk = lane; chunk < b->chunks; chunk += n->graph->lanes) {
-        size_t from, rows = chunk_rows(b, chunk, &from);
-
-        load_inputs(b, w, from, rows);
-        forward(n, w, rows);
-        export_logits(b, w, from, rows);
-        clear_gradients(n, w, rows);
-        n->chunk_bad[chunk] = losses(b, w, from, rows, &n->chunk_loss[chunk]);
-        if (n->chunk_bad[chunk] >= 0 || !n->back.need[n->graph->logit])
-            continue;
-        backward(n, w, rows, dparam);
-        if (n->want & CA_STEP_TABLES)
-            keep_gradients(b, w, from, rows);
-    }
-}
-
-static void touch_task(void *arg, size_t table, unsigned worker)
-{
-    const struct batch *b = arg;
-
-    (void)worker;
-    ca_table_touch(&b->net->table[table], &b->net->table_clock, b->feed->ids[b->net->graph->table[table].field],
-                   b->feed->rows);
-}
-
-CA_CLONES static void add_lanes(struct ca_net *n, size_t lanes, size_t from, size_t to)
-{
-    for (size_t l = 1; l < lanes; l++)
-        ca_add(to - from, n->lane[l] + from, n->lane[0] + from);
-    ca_add(to - from, n->lane[0] + from, n->grad + from);
-}
-
-static size_t dense_ranges(const struct ca_net *n)
-{
-    return (n->count + RANGE_DENSE - 1) / RANGE_DENSE;
-}
-
-static size_t dense_to(const struct ca_net *n, size_t from)
-{
-    return n->count - from < RANGE_DENSE ? n->count : from + RANGE_DENSE;
-}
-
-/* Tasks of tables first: they are the longer ones. */
-static void gather_gradient_task(void *arg, size_t task, unsigned worker)
-{
-    const struct batch *b = arg;
-    struct ca_net *n = b->net;
-    size_t tables = n->want & CA_STEP_TABLES ? n->graph->n_tables : 0;
-    size_t lanes = n->graph->lanes < b->chunks ? n->graph->lanes : b->chunks, from;
-
-    (void)worker;
-    if (task < tables) {
-        ca_table_accumulate(&n->table[task], b->feed->rows);
-        return;
-    }
-    from = (task - tables) * RANGE_DENSE;
-    add_lanes(n, lanes, from, dense_to(n, from));
-}
-
-/* ---- batches ---- */
-
-static int check_ids(const struct ca_net *n, const struct ca_feed *feed, struct ca_err *err)
-{
-    for (size_t f = 0; f < n->graph->in.n_fields; f++) {
-        uint32_t rows = n->graph->in.field_rows[f], top = 0;
-        const uint32_t *ids = feed->ids[f];
-
-        for (size_t r = 0; r < feed->rows; r++)
-            top = ids[r] > top ? ids[r] : top;
-        if (top < rows)
-            continue;
-        for (size_t r = 0; r < feed->rows; r++)
-            if (ids[r] >= rows) {
-                (void)ca_err_set(err, CA_ESCHEMA, "id %" PRIu32 " of field %zu is out of range: its table has %" PRIu32
-                                 " rows", ids[r], f, rows);
-                (void)ca_err_at(err, NULL, -1, (int64_t)r);
-                return CA_ESCHEMA;
-            }
-    }
-    return 0;
-}
-
-static int reserve_chunks(struct ca_net *n, size_t chunks, struct ca_err *err)
-{
-    if (ca_mem_grow((void **)&n->chunk_loss, &n->cap_loss, chunks, sizeof *n->chunk_loss, err))
-        return CA_EMEMORY;
-    return ca_mem_grow((void **)&n->chunk_bad, &n->cap_bad, chunks, sizeof *n->chunk_bad, err);
-}
-
-static int check_finite(const struct ca_net *n, size_t chunks, const char *what, struct ca_err *err)
-{
-    for (size_t c = 0; c < chunks; c++)
-        if (n->chunk_bad[c] >= 0) {
-            (void)ca_err_set(err, CA_ENUMERIC, "%s is not finite", what);
-            (void)ca_err_at(err, NULL, -1, n->chunk_bad[c]);
-            return CA_ENUMERIC;
-        }
-    return 0;
-}
-
-int ca_net_forward(struct ca_net *n, const struct ca_feed *feed, float *logit, struct ca_err *err)
-{
-    struct batch b = {.net = n, .feed = feed, .logit = logit};
-    int code;
-
-    b.chunks = (feed->rows + n->graph->chunk_rows - 1) / n->graph->chunk_rows;
-    if ((code = check_ids(n, feed, err)) || (code = reserve_chunks(n, b.chunks, err)))
-        return code;
-    ca_pool_run(n->pool, b.chunks, forward_task, &b);
-    return check_finite(n, b.chunks, "logit", err);
-}
-
-int ca_net_gradient(struct ca_net *n, const struct ca_feed *feed, const struct ca_loss *loss,
-                    const struct ca_target *target, double *loss_sum, float *logit, struct ca_err *err)
-{
-    struct batch b = {.net = n, .feed = feed, .loss = loss, .target = target, .logit = logit};
-    size_t tables = n->want & CA_STEP_TABLES ? n->graph->n_tables : 0, lanes;
-    int code;
-
-    *loss_sum = 0;
-    if (!training(n))
-        return ca_err_set(err, CA_EINTERNAL, "gradient of a network made for inference");
-    if (loss->needs_teacher && !target->teacher)
-        return ca_err_set(err, CA_EINTERNAL, "loss '%s' needs teacher logits", loss->name);
-    b.chunks = (feed->rows + n->graph->chunk_rows - 1) / n->graph->chunk_rows;
-    lanes = n->graph->lanes < b.chunks ? n->graph->lanes : b.chunks;
-    if ((code = check_ids(n, feed, err)) || (code = reserve_chunks(n, b.chunks, err)))
-        return code;
-    for (size_t i = 0; i < tables; i++)
-        if ((code = ca_table_reserve(&n->table[i], feed->rows, err)))
-            return code;
-
-    b.touched = tables > 0;
-    ca_pool_run(n->pool, tables, touch_task, &b);
-    ca_pool_run(n->pool, lanes, lane_task, &b);
-    if ((code = check_finite(n, b.chunks, "loss", err)))
-        return code;
-    for (size_t c = 0; c < b.chunks; c++)
-        *loss_sum += n->chunk_loss[c];
-    if (b.chunks)
-        ca_pool_run(n->pool, tables + (n->want & CA_STEP_DENSE ? dense_ranges(n) : 0), gather_gradient_task, &b);
-    return 0;
-}
-
 /* ---- optimizer ---- */
 
 struct step {
     struct ca_net *net;
     unsigned which;
-    ca_real rate; /* of plain descent; 0 for Adam */
+    ca_real rate;  /* of plain descent; 0 for Adam */
+    ca_real scale; /* of the gradient, when it is clipped */
 };
+
+static int decays(const struct step *s)
+{
+    return (s->which & CA_STEP_TABLES) && s->net->regular.decay_table > 0;
+}
 
 static void step_task(void *arg, size_t task, unsigned worker)
 {
@@ -586,14 +246,14 @@ static void step_task(void *arg, size_t task, unsigned worker)
     if (task < n->graph->n_tables) {
         if ((s->which & CA_STEP_TABLES) && s->rate > 0)
             ca_table_descend(&n->table[task], s->rate);
-        else if (s->which & CA_STEP_TABLES)
+        else if ((s->which & CA_STEP_TABLES) && !decays(s))
             ca_table_step(&n->table[task], &n->table_clock);
         else
             ca_table_forget(&n->table[task]);
         return;
     }
-    from = (task - n->graph->n_tables) * RANGE_DENSE;
-    to = dense_to(n, from);
+    from = (task - n->graph->n_tables) * CA_RANGE_DENSE;
+    to = ca_inside_dense_to(n, from);
     if ((s->which & CA_STEP_DENSE) && s->rate > 0)
         for (size_t i = from; i < to; i++)
             n->weight[i] -= s->rate * n->grad[i];
@@ -602,12 +262,97 @@ static void step_task(void *arg, size_t task, unsigned worker)
     memset(n->grad + from, 0, (to - from) * sizeof *n->grad);
 }
 
+/* Weight decay of the dense parameters becomes part of their gradient. */
+static void decay_dense(struct ca_net *n)
+{
+    for (size_t i = 0; i < n->graph->n_params; i++) {
+        const struct ca_param *p = &n->graph->param[i];
+        ca_real decay = (ca_real)(p->embeds ? n->regular.decay_table : n->regular.decay_dense);
+
+        for (size_t k = p->at; decay > 0 && k < p->at + p->count; k++)
+            n->grad[k] += decay * n->weight[k];
+    }
+}
+
+/* Squares of the gradient by task: ranges of tables (of whole tables without decay), then ranges of the rest. */
+static void square_task(void *arg, size_t task, unsigned worker)
+{
+    const struct step *s = arg;
+    struct ca_net *n = s->net;
+    size_t tables = !(s->which & CA_STEP_TABLES) ? 0 : decays(s) ? n_ranges(n) : n->graph->n_tables, from, to, i;
+    double sum = 0;
+
+    (void)worker;
+    if (task >= tables) {
+        from = (task - tables) * CA_RANGE_DENSE;
+        to = ca_inside_dense_to(n, from);
+        for (i = from; i < to; i++)
+            sum += (double)n->grad[i] * (double)n->grad[i];
+    } else if (decays(s)) {
+        i = range_of(n, task, &from, &to);
+        sum = ca_table_decayed_square(&n->table[i], (ca_real)n->regular.decay_table, from, to);
+    } else {
+        sum = ca_table_square(&n->table[task]);
+    }
+    n->square[task] = sum;
+}
+
+static void scale_task(void *arg, size_t task, unsigned worker)
+{
+    const struct step *s = arg;
+    struct ca_net *n = s->net;
+    size_t from, to;
+
+    (void)worker;
+    if (task < n->graph->n_tables) {
+        ca_table_scale(&n->table[task], s->scale);
+        return;
+    }
+    from = (task - n->graph->n_tables) * CA_RANGE_DENSE;
+    to = ca_inside_dense_to(n, from);
+    for (size_t i = from; i < to; i++)
+        n->grad[i] *= s->scale;
+}
+
+static void decayed_task(void *arg, size_t task, unsigned worker)
+{
+    const struct step *s = arg;
+    struct ca_net *n = s->net;
+    size_t from, to, i = range_of(n, task, &from, &to);
+
+    (void)worker;
+    ca_table_decayed_step(&n->table[i], &n->table_clock, (ca_real)n->regular.decay_table, s->scale, from, to);
+}
+
+/* PyTorch's clip_grad_norm_: by clip / (norm + 1e-6) where that is below 1. */
+static int clip(struct step *s, struct ca_err *err)
+{
+    struct ca_net *n = s->net;
+    size_t tables = !(s->which & CA_STEP_TABLES) ? 0 : decays(s) ? n_ranges(n) : n->graph->n_tables;
+    size_t tasks = tables + (s->which & CA_STEP_DENSE ? ca_inside_dense_ranges(n) : 0);
+    double square = 0, norm;
+
+    if (!n->square && !(n->square = ca_mem_zalloc(n_ranges(n) + n->graph->n_tables + ca_inside_dense_ranges(n) + 1,
+                                                  sizeof *n->square, err)))
+        return CA_EMEMORY;
+    ca_pool_run(n->pool, tasks, square_task, s);
+    for (size_t i = 0; i < tasks; i++)
+        square += n->square[i];
+    norm = sqrt(square);
+    if (!(norm + 1e-6 > n->regular.clip))
+        return 0;
+    s->scale = (ca_real)(n->regular.clip / (norm + 1e-6));
+    /* what decays is scaled as it is stepped */
+    ca_pool_run(n->pool, n->graph->n_tables + ca_inside_dense_ranges(n), scale_task, s);
+    return 0;
+}
+
 int ca_net_step(struct ca_net *n, unsigned which, struct ca_err *err)
 {
-    struct step s = {n, which, 0};
+    struct step s = {n, which, 0, 1};
     int code = 0;
 
-    if (!training(n))
+    if (!ca_inside_trains(n))
         return ca_err_set(err, CA_EINTERNAL, "step of a network made for inference");
     if (n->table_clock.now >= CA_NET_STEPS_MAX || n->dense_clock.now >= CA_NET_STEPS_MAX)
         return ca_err_set(err, CA_EUSAGE, "more than 4 billion optimizer steps");
@@ -617,17 +362,25 @@ int ca_net_step(struct ca_net *n, unsigned which, struct ca_err *err)
         code = ca_adam_clock_tick(&n->table_clock, err);
     if (code)
         return code;
-    ca_pool_run(n->pool, n->graph->n_tables + dense_ranges(n), step_task, &s);
+    if (which & CA_STEP_DENSE)
+        decay_dense(n);
+    if (which && n->regular.clip > 0 && (code = clip(&s, err)))
+        return code;
+    if (decays(&s))
+        ca_pool_run(n->pool, n_ranges(n), decayed_task, &s);
+    ca_pool_run(n->pool, n->graph->n_tables + ca_inside_dense_ranges(n), step_task, &s);
+    n->passes = 0;
     return 0;
 }
 
 int ca_net_step_sgd(struct ca_net *n, unsigned which, double rate, struct ca_err *err)
 {
-    struct step s = {n, which, (ca_real)rate};
+    struct step s = {n, which, (ca_real)rate, 1};
 
-    if (!training(n) || !(rate > 0))
+    if (!ca_inside_trains(n) || !(rate > 0))
         return ca_err_set(err, CA_EINTERNAL, "descent at rate %.9g, or of a network made for inference", rate);
-    ca_pool_run(n->pool, n->graph->n_tables + dense_ranges(n), step_task, &s);
+    ca_pool_run(n->pool, n->graph->n_tables + ca_inside_dense_ranges(n), step_task, &s);
+    n->passes = 0;
     return 0;
 }
 
@@ -642,7 +395,7 @@ static void settle_task(void *arg, size_t task, unsigned worker)
 
 static void settle(struct ca_net *n)
 {
-    if (training(n))
+    if (ca_inside_trains(n))
         ca_pool_run(n->pool, n_ranges(n), settle_task, n);
 }
 
@@ -662,6 +415,18 @@ void ca_net_set_adam(struct ca_net *n, const struct ca_adam *a)
     ca_adam_clock_restart(&n->table_clock, a, a->lr_table, n->table_clock.now);
 }
 
+void ca_net_set_regular(struct ca_net *n, const struct ca_regular *r)
+{
+    /* From now on rows may move in every step: none may rest in the past. */
+    settle(n);
+    n->regular = *r;
+}
+
+void ca_net_set_embed_loss(struct ca_net *n, const struct ca_embed_loss *l)
+{
+    n->embed_loss = l ? *l : (struct ca_embed_loss){0};
+}
+
 uint64_t ca_net_steps(const struct ca_net *n, unsigned which)
 {
     return which & CA_STEP_DENSE ? n->dense_clock.now : n->table_clock.now;
@@ -676,7 +441,7 @@ void ca_net_set_steps(struct ca_net *n, unsigned which, uint64_t t)
     settle(n);
     ca_adam_clock_restart(&n->table_clock, &n->adam, n->adam.lr_table, t);
     /* Which rows have moments is not known here; one without them rests without moving. */
-    for (size_t i = 0; training(n) && i < n->graph->n_tables; i++)
+    for (size_t i = 0; ca_inside_trains(n) && i < n->graph->n_tables; i++)
         for (size_t r = 0; r < n->table[i].rows; r++)
             n->table[i].mark[r].last = (uint32_t)t;
 }
@@ -691,11 +456,16 @@ ca_real *ca_net_dense(struct ca_net *n, enum ca_state kind)
     return part[kind];
 }
 
+ca_real *ca_net_buffers(struct ca_net *n)
+{
+    return n->buffer;
+}
+
 ca_real *ca_net_table_row(struct ca_net *n, size_t table, size_t row, enum ca_state kind)
 {
     const struct ca_table *t = &n->table[table];
 
-    if (kind == CA_STATE_GRADIENT || (kind != CA_STATE_WEIGHT && !training(n)))
+    if (kind == CA_STATE_GRADIENT || (kind != CA_STATE_WEIGHT && !ca_inside_trains(n)))
         return NULL;
     return t->data + row * t->stride + (size_t)kind * t->width;
 }

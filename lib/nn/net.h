@@ -23,10 +23,20 @@ struct ca_adam {
 };
 extern const struct ca_adam ca_adam_default;
 
+/*
+ * What is done to the gradient before an Adam step (specification: models 0.4).
+ * All off by default, as CrossAdapt trains.
+ */
+struct ca_regular {
+    double clip;        /* above 0: longest gradient, over everything stepped; a longer one is scaled down */
+    double decay_table; /* adds decay * w to the gradient of every element of the embeddings, in every step */
+    double decay_dense; /* the same for all other parameters */
+};
+
 /* One batch of inputs, column by column. */
 struct ca_feed {
     size_t rows;
-    const uint32_t *const *ids;   /* n_fields columns of rows ids, each below its table's rows */
+    const uint32_t *const *ids;   /* ca_inputs_columns columns of rows ids, each below its table's rows (or the domains) */
     const float *const *numeric;  /* n_numeric columns of rows values */
 };
 
@@ -39,6 +49,23 @@ struct ca_net *ca_net_new(struct ca_graph *g, struct ca_pool *pool, uint64_t see
 void ca_net_free(struct ca_net *n);
 const struct ca_graph *ca_net_graph(const struct ca_net *n);
 void ca_net_set_adam(struct ca_net *n, const struct ca_adam *a);
+void ca_net_set_regular(struct ca_net *n, const struct ca_regular *r);
+
+/*
+ * A loss on the main embedding of a whole batch, beside that of the logit.
+ * v(rows, width): its values, rows ld apart. ADD the gradient to dv (the same
+ * shape); *loss gets the value, a mean over the batch. Called in every
+ * ca_net_gradient that wants the gradient of tables.
+ */
+struct ca_embed_loss {
+    int (*eval)(void *arg, const ca_real *v, size_t ld, size_t rows, size_t width, ca_real *dv, size_t ld_dv,
+                double *loss, struct ca_err *err);
+    void *arg;
+};
+void ca_net_set_embed_loss(struct ca_net *n, const struct ca_embed_loss *l); /* copied; NULL: none */
+
+/* v(rows, width of the main embedding) = its values for a batch, rows ld apart. Changes nothing of the network. */
+int ca_net_embed(struct ca_net *n, const struct ca_feed *feed, ca_real *v, size_t ld, struct ca_err *err) CA_CHECK_ME;
 
 /*
  * logit[rows]. Ids out of range are CA_ESCHEMA naming the field, with the row
@@ -48,8 +75,13 @@ void ca_net_set_adam(struct ca_net *n, const struct ca_adam *a);
  */
 int ca_net_forward(struct ca_net *n, const struct ca_feed *feed, float *logit, struct ca_err *err) CA_CHECK_ME;
 
+/* The same for all outputs: head[ca_graph_heads], each NULL (not wanted) or of rows elements; head[0] is the logit. */
+int ca_net_forward_heads(struct ca_net *n, const struct ca_feed *feed, float *const *head, struct ca_err *err)
+    CA_CHECK_ME;
+
 /*
- * Forward and backward of the mean loss over the batch; gradients ADD to what
+ * Forward and backward of the mean loss over the batch (of the graph's
+ * objective, when it has one, in which loss is that of a logit); gradients ADD to what
  * has accumulated since the last step. *loss_sum gets the sum of row losses;
  * logit (may be NULL) the logits before any update. Non-finite loss is
  * CA_ENUMERIC with the row in the record field, and adds no gradient. No rows
@@ -86,6 +118,7 @@ int ca_net_settle(struct ca_net *n, struct ca_err *err) CA_CHECK_ME;
  */
 enum ca_state { CA_STATE_WEIGHT, CA_STATE_M, CA_STATE_V, CA_STATE_GRADIENT };
 ca_real *ca_net_dense(struct ca_net *n, enum ca_state kind);
+ca_real *ca_net_buffers(struct ca_net *n); /* all buffers of the graph, at buffer->at */
 ca_real *ca_net_table_row(struct ca_net *n, size_t table, size_t row, enum ca_state kind); /* no GRADIENT */
 
 /* Gradient of a table row accumulated since the last step, or NULL when the row was not touched. */

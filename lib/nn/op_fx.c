@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "nn/ops.h"
+#include "nn/ops_batch.h"
 #include "nn/ops_cross.h"
 #include "nn/simd.h"
 
@@ -106,18 +107,33 @@ ca_val ca_op_embed_numeric(struct ca_graph *g, const char *prefix, size_t width)
 
 /* ---- fields and first-order term ---- */
 
-ca_val ca_op_fx_fields(struct ca_graph *g, const char *name, size_t width)
+/* Joins in[n], n of any size: an operator takes so many inputs at a time. */
+static ca_val join(struct ca_graph *g, ca_val *in, size_t n)
 {
+    while (n > CA_OP_MAX_INPUTS) {
+        in[n - CA_OP_MAX_INPUTS] = ca_op_concat(g, in + n - CA_OP_MAX_INPUTS, CA_OP_MAX_INPUTS);
+        n -= CA_OP_MAX_INPUTS - 1;
+    }
+    return n == 1 ? in[0] : ca_op_concat(g, in, n);
+}
+
+ca_val ca_op_fx_fields(struct ca_graph *g, const char *name, size_t width, int shared)
+{
+    const struct ca_inputs *inputs = ca_graph_inputs(g);
     char prefix[NAME_SIZE];
-    ca_val in[2];
+    ca_val in[2 + CA_SEQUENCES_MAX], fields;
     size_t n = 0;
 
     (void)snprintf(prefix, sizeof prefix, "%s.embedding_layer.embedding_layers", name);
-    if (ca_graph_inputs(g)->n_numeric)
+    if (inputs->n_numeric)
         in[n++] = ca_op_embed_numeric(g, prefix, width);
-    if (ca_graph_inputs(g)->n_fields)
-        in[n++] = ca_graph_embed_fx(g, prefix, width);
-    return n == 1 ? in[0] : ca_op_concat(g, in, n);
+    if (inputs->n_fields)
+        in[n++] = fields = ca_graph_embed_fx(g, prefix, width);
+    if (inputs->n_sequences > CA_SEQUENCES_MAX)
+        ca_graph_refuse(g, "more sequences than a model takes");
+    for (size_t s = 0; s < inputs->n_sequences && s < CA_SEQUENCES_MAX && inputs->n_fields; s++)
+        in[n++] = ca_op_masked_mean(g, ca_graph_embed_sequence(g, fields, s, shared), inputs->sequence[s].length);
+    return join(g, in, n);
 }
 
 ca_val ca_op_fx_lr(struct ca_graph *g, const char *name, int bias)
@@ -126,7 +142,7 @@ ca_val ca_op_fx_lr(struct ca_graph *g, const char *name, int bias)
     ca_val s;
 
     (void)snprintf(part, sizeof part, "%s.embedding_layer", name);
-    s = ca_op_part_sums(g, ca_op_fx_fields(g, part, 1), 1);
+    s = ca_op_part_sums(g, ca_op_fx_fields(g, part, 1, 0), 1);
     if (!bias)
         return s;
     (void)snprintf(part, sizeof part, "%s.bias", name);

@@ -86,9 +86,12 @@ ca_val ca_op_embed_numeric(struct ca_graph *g, const char *prefix, size_t width)
 
 /*
  * The fields of an FX model, each a vector: numeric features first, then
- * categorical ones: [(N + F) * width]. NAME.embedding_layer.embedding_layers.FEATURE.weight.
+ * categorical ones, then sequences by their masked mean: [(N + F + S) * width].
+ * NAME.embedding_layer.embedding_layers.FEATURE.weight. shared: a sequence
+ * looks into the table of the field that it names (else it has its own).
  */
-ca_val ca_op_fx_fields(struct ca_graph *g, const char *name, size_t width);
+#define CA_SEQUENCES_MAX 64
+ca_val ca_op_fx_fields(struct ca_graph *g, const char *name, size_t width, int shared);
 
 /*
  * The first-order term of an FX model, to one number: the sum of the fields at

@@ -22,13 +22,30 @@ struct ca_node {
     int in[CA_OP_MAX_INPUTS];
     int out;
     size_t scratch; /* offset in the scratch memory, in elements */
+    size_t stats, back_stats; /* offsets among the statistics of a batch */
 };
 
-/* Embeddings of all fields: n_fields tables from first_table on. */
+/* One vector of an embedding: the row of a table that a column of ids names, the use-th of the table's columns. */
+struct ca_slot {
+    size_t table, column, use;
+};
+
+/* A value made of vectors of one width, one after another: the fields of an embedding, or the places of a sequence. */
 struct ca_embed {
     int val;
-    size_t first_table;
     size_t width;
+    size_t first_slot, n_slots;
+    size_t family;       /* number of the embedding that its tables belong to */
+    const char *prefix;
+    size_t sequence;     /* CA_NO_FIELD for the fields themselves */
+    int shared;
+};
+
+/* Sources that are read off columns of ids: is there an id (a sequence), which one is it (the domain)? */
+struct ca_flags {
+    int val;
+    size_t column, n;
+    int one_hot;         /* one column of ids below n, else n columns */
 };
 
 struct ca_graph {
@@ -46,6 +63,17 @@ struct ca_graph {
     size_t n_nodes, cap_nodes;
     struct ca_embed *embed;
     size_t n_embeds, cap_embeds;
+    size_t n_families;     /* embeddings; their sequences are of the same family */
+    struct ca_slot *slot;
+    size_t n_slots, cap_slots;
+    struct ca_flags *flags;
+    size_t n_flags, cap_flags;
+    int *head;             /* values of all outputs; the first is the logit */
+    size_t n_heads, cap_heads;
+    const struct ca_objective *objective;
+    struct ca_buffer *buffer;
+    size_t n_buffers, cap_buffers;
+    size_t buffer_count;   /* elements of all buffers */
     struct ca_param *param;
     size_t n_params, cap_params;
     struct ca_table_spec *table;
@@ -56,6 +84,7 @@ struct ca_graph {
     size_t lanes;
     size_t value_size;   /* elements of all values of a chunk */
     size_t scratch_size; /* elements of all scratch of a chunk */
+    size_t stats_size, back_stats_size; /* numbers of all operators that look at a batch */
 };
 
 extern const struct ca_op_type ca_op_type_concat;

@@ -113,7 +113,7 @@ CA_CLONES static void bring_new(const struct ca_table *t, const struct ca_adam_c
     BY_WIDTH(t, bring_touched(t, clock, from, width));
 }
 
-void ca_table_touch(struct ca_table *t, const struct ca_adam_clock *clock, const uint32_t *ids, size_t n)
+void ca_table_touch(struct ca_table *t, const struct ca_adam_clock *clock, const uint32_t *ids, size_t at, size_t n)
 {
     size_t known = t->n_touched;
 
@@ -126,7 +126,7 @@ void ca_table_touch(struct ca_table *t, const struct ca_adam_clock *clock, const
             t->mark[row].slot = (uint32_t)t->n_touched;
             t->touched[t->n_touched++] = row;
         }
-        t->index[b] = t->mark[row].slot;
+        t->index[at + b] = t->mark[row].slot;
     }
     bring_new(t, clock, known);
     if (t->n_touched > known)
@@ -227,6 +227,62 @@ CA_CLONES void ca_table_step(struct ca_table *t, const struct ca_adam_clock *clo
 {
     BY_WIDTH(t, step_rows(t, clock, width));
     ca_table_forget(t);
+}
+
+double ca_table_square(const struct ca_table *t)
+{
+    double sum = 0;
+
+    for (size_t i = 0; i < t->n_touched * t->width; i++)
+        sum += (double)t->grad[i] * (double)t->grad[i];
+    return sum;
+}
+
+CA_CLONES void ca_table_scale(struct ca_table *t, ca_real a)
+{
+    for (size_t i = 0; i < t->n_touched * t->width; i++)
+        t->grad[i] *= a;
+}
+
+double ca_table_decayed_square(const struct ca_table *t, ca_real decay, size_t from, size_t to)
+{
+    double sum = 0;
+
+    for (size_t row = from; row < to; row++) {
+        const ca_real *g = ca_table_gradient(t, row), *p = row_of(t, (uint32_t)row);
+
+        for (size_t k = 0; k < t->width; k++) {
+            double x = (double)((g ? g[k] : 0) + decay * p[k]);
+            sum += x * x;
+        }
+    }
+    return sum;
+}
+
+CA_INLINE void decayed_rows(struct ca_table *t, const struct ca_adam_clock *clock, ca_real decay, ca_real a, size_t from,
+                            size_t to)
+{
+    ca_real sum[PIECE];
+
+    for (size_t row = from; row < to; row++) {
+        const ca_real *g = ca_table_gradient(t, row);
+        ca_real *p = row_of(t, (uint32_t)row), *m = p + t->width, *v = m + t->width;
+
+        for (size_t at = 0; at < t->width; at += PIECE) {
+            size_t n = t->width - at < PIECE ? t->width - at : PIECE;
+
+            for (size_t k = 0; k < n; k++)
+                sum[k] = ((g ? g[at + k] : 0) + decay * p[at + k]) * a;
+            ca_adam_step_row(clock, n, p + at, m + at, v + at, sum);
+        }
+        t->mark[row].last = (uint32_t)clock->now;
+    }
+}
+
+CA_CLONES void ca_table_decayed_step(struct ca_table *t, const struct ca_adam_clock *clock, ca_real decay, ca_real a,
+                                     size_t from, size_t to)
+{
+    decayed_rows(t, clock, decay, a, from, to);
 }
 
 CA_CLONES void ca_table_descend(struct ca_table *t, ca_real rate)

@@ -37,8 +37,8 @@ void ca_table_fini(struct ca_table *t);
 /* Room for a batch of so many rows; the rest of this file allocates nothing. */
 int ca_table_reserve(struct ca_table *t, size_t batch, struct ca_err *err) CA_CHECK_ME;
 
-/* Bring the rows of ids[n] to the present, copy their weights, fill index. */
-void ca_table_touch(struct ca_table *t, const struct ca_adam_clock *clock, const uint32_t *ids, size_t n);
+/* Bring the rows of ids[n] to the present, copy their weights, fill index from at on. */
+void ca_table_touch(struct ca_table *t, const struct ca_adam_clock *clock, const uint32_t *ids, size_t at, size_t n);
 
 /* out(n, width) = values of batch rows [from, from+n), after ca_table_touch. */
 void ca_table_gather_touched(const struct ca_table *t, size_t from, size_t n, ca_real *out, size_t ld);
@@ -53,8 +53,22 @@ void ca_table_keep(struct ca_table *t, size_t from, size_t n, const ca_real *d, 
 /* Add the kept gradients of the batch to those of the touched rows, in row order; none to padding. */
 void ca_table_accumulate(struct ca_table *t, size_t n);
 
+/* Sum of squares of the accumulated gradients, and all of them times a. */
+double ca_table_square(const struct ca_table *t);
+void ca_table_scale(struct ca_table *t, ca_real a);
+
 /* Step the touched rows (the clock has ticked), and forget touches and gradients. */
 void ca_table_step(struct ca_table *t, const struct ca_adam_clock *clock);
+
+/*
+ * With weight decay every row has a gradient g + decay w in every step, so
+ * nothing rests. Sum of squares over rows [from, to); a step on them with
+ * these gradients times a, after which all of them stand at the present. The
+ * caller forgets touches when all ranges are done.
+ */
+double ca_table_decayed_square(const struct ca_table *t, ca_real decay, size_t from, size_t to);
+void ca_table_decayed_step(struct ca_table *t, const struct ca_adam_clock *clock, ca_real decay, ca_real a, size_t from,
+                           size_t to);
 void ca_table_forget(struct ca_table *t);
 
 /* Move the touched rows against their gradients, p -= rate * g, and forget touches and gradients; moments stay. */

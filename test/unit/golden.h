@@ -120,7 +120,7 @@ static double batch(struct ca_model *m, size_t k, const struct ca_loss *loss, fl
     const uint32_t *ids[FIELDS];
     const float *x[NUMERIC];
     struct ca_feed feed = {BATCH, ids, x};
-    struct ca_target target = {data.y + k * BATCH, data.t + k * BATCH, NULL};
+    struct ca_target target = {.label = data.y + k * BATCH, .teacher = data.t + k * BATCH};
     double sum;
 
     for (size_t f = 0; f < FIELDS; f++)

@@ -135,10 +135,12 @@ static void freeze(const struct kit_shape *s)
 int main(void)
 {
     static const uint32_t rows[] = {5, 40, 3, 11, 1};
-    struct kit_shape s = {3, 5, 4, rows, {8, 4}, 2};
-    struct kit_shape odd = {3, 5, 3, rows, {9, 5}, 2};
-    struct kit_shape w8 = {3, 4, 8, rows, {8, 4}, 2}, w16 = {3, 3, 16, rows, {8, 4}, 2};
-    struct kit_shape plain = {0, 5, 6, rows, {8, 4}, 2}, single = {2, 1, 4, rows, {8, 4}, 2};
+    struct kit_shape s = {.numeric = 3, .fields = 5, .width = 4, .rows = rows, .hidden = {8, 4}, .n_hidden = 2};
+    struct kit_shape odd = {.numeric = 3, .fields = 5, .width = 3, .rows = rows, .hidden = {9, 5}, .n_hidden = 2};
+    struct kit_shape w8 = {.numeric = 3, .fields = 4, .width = 8, .rows = rows, .hidden = {8, 4}, .n_hidden = 2};
+    struct kit_shape w16 = {.numeric = 3, .fields = 3, .width = 16, .rows = rows, .hidden = {8, 4}, .n_hidden = 2};
+    struct kit_shape plain = {.numeric = 0, .fields = 5, .width = 6, .rows = rows, .hidden = {8, 4}, .n_hidden = 2};
+    struct kit_shape single = {.numeric = 2, .fields = 1, .width = 4, .rows = rows, .hidden = {8, 4}, .n_hidden = 2};
     char text[96];
 
     gradcheck_net(build_sum, &s, 133, 1000, &ca_loss_bce, "sum");

@@ -177,8 +177,10 @@ int main(void)
 {
     static const uint32_t rows[] = {5, 40, 3, 11, 1};
     static const uint32_t many[] = {5, 40, 3, 11, 1, 9, 9, 9, 30, 7};
-    struct kit_shape even = {3, 5, 4, rows, {8, 4}, 2}, odd = {3, 5, 3, rows, {17, 5}, 2};
-    struct kit_shape eight = {3, 5, 8, rows, {8, 4}, 2}, wide = {3, 10, 16, many, {24, 8}, 2};
+    struct kit_shape even = {.numeric = 3, .fields = 5, .width = 4, .rows = rows, .hidden = {8, 4}, .n_hidden = 2};
+    struct kit_shape odd = {.numeric = 3, .fields = 5, .width = 3, .rows = rows, .hidden = {17, 5}, .n_hidden = 2};
+    struct kit_shape eight = {.numeric = 3, .fields = 5, .width = 8, .rows = rows, .hidden = {8, 4}, .n_hidden = 2};
+    struct kit_shape wide = {.numeric = 3, .fields = 10, .width = 16, .rows = many, .hidden = {24, 8}, .n_hidden = 2};
 
     static const struct {
         kit_build *build;

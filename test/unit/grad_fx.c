@@ -13,7 +13,7 @@ static ca_val build_fields(struct ca_graph *g, const struct kit_shape *s)
     ca_val v;
 
     ca_graph_set_family(g, CA_FAMILY_FX);
-    v = ca_op_fx_fields(g, "embedding_layer", s->width);
+    v = ca_op_fx_fields(g, "embedding_layer", s->width, 1);
     return ca_op_linear(g, ca_op_relu(g, ca_op_linear(g, v, "hidden", 7, 1)), "head", 1, 1);
 }
 
@@ -31,8 +31,8 @@ static ca_val build_both(struct ca_graph *g, const struct kit_shape *s)
 int main(void)
 {
     static const uint32_t rows[] = {5, 40, 3, 11, 2};
-    struct kit_shape s = {3, 5, 4, rows, {8, 4}, 2};
-    struct kit_shape plain = {0, 5, 3, rows, {8, 4}, 2};
+    struct kit_shape s = {.numeric = 3, .fields = 5, .width = 4, .rows = rows, .hidden = {8, 4}, .n_hidden = 2};
+    struct kit_shape plain = {.numeric = 0, .fields = 5, .width = 3, .rows = rows, .hidden = {8, 4}, .n_hidden = 2};
 
     gradcheck_net(build_lr, &s, 133, 1000, &ca_loss_bce, "first-order term with numeric features");
     gradcheck_net(build_lr, &plain, 293, 1000, &ca_loss_bce, "first-order term of ids alone");

@@ -76,7 +76,7 @@ static ca_val build_copied(struct ca_graph *g, const struct kit_shape *s)
 static void accumulate_and_freeze(void)
 {
     static const uint32_t rows[] = {9, 30, 4};
-    struct kit_shape s = {2, 3, 4, rows, {8, 4}, 2};
+    struct kit_shape s = {.numeric = 2, .fields = 3, .width = 4, .rows = rows, .hidden = {8, 4}, .n_hidden = 2};
     struct ca_err err = {0};
     struct ca_pool *pool = ca_pool_new(2, &err);
     struct kit_batch a = kit_batch(&s, 300, 1, 1), b = kit_batch(&s, 131, 2, 1);
@@ -147,9 +147,9 @@ int main(void)
 {
     static const uint32_t rows[] = {5, 40, 3, 11, 1};
     static const uint32_t many[] = {5, 40, 3, 11, 1, 9, 9, 9, 30, 7, 7, 2, 8, 6, 5, 4};
-    struct kit_shape s = {3, 5, 4, rows, {8, 4}, 2};
-    struct kit_shape odd = {3, 5, 3, rows, {17, 5}, 2};
-    struct kit_shape wide = {3, 16, 16, many, {24, 8}, 2};
+    struct kit_shape s = {.numeric = 3, .fields = 5, .width = 4, .rows = rows, .hidden = {8, 4}, .n_hidden = 2};
+    struct kit_shape odd = {.numeric = 3, .fields = 5, .width = 3, .rows = rows, .hidden = {17, 5}, .n_hidden = 2};
+    struct kit_shape wide = {.numeric = 3, .fields = 16, .width = 16, .rows = many, .hidden = {24, 8}, .n_hidden = 2};
 
     gradcheck_net(build_linear, &s, 133, 1000, &ca_loss_bce, "linear with bias");
     gradcheck_net(build_linear_plain, &odd, 133, 1000, &ca_loss_bce, "linear without bias");

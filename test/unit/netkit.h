@@ -14,7 +14,17 @@ struct kit_shape {
     const uint32_t *rows;
     size_t hidden[4];
     size_t n_hidden;
+    const struct ca_sequence *sequence;
+    size_t n_sequences, tasks;
+    uint32_t domains;
 };
+
+static inline struct ca_inputs kit_inputs(const struct kit_shape *s)
+{
+    return (struct ca_inputs){.n_numeric = s->numeric, .n_fields = s->fields, .field_rows = s->rows,
+                              .n_sequences = s->n_sequences, .sequence = s->sequence, .n_tasks = s->tasks,
+                              .domains = s->domains};
+}
 
 /* A failure to set up is no test result: it ends the program. */
 static inline void kit_must(int code, const struct ca_err *err)
@@ -52,7 +62,7 @@ static inline struct ca_net *kit_net(kit_build *build, const struct kit_shape *s
                                      unsigned flags)
 {
     struct ca_err err = {0};
-    struct ca_inputs in = {.n_numeric = s->numeric, .n_fields = s->fields, .field_rows = s->rows};
+    struct ca_inputs in = kit_inputs(s);
     struct ca_graph *g = ca_graph_new(&in, &err);
     struct ca_net *n;
 
@@ -68,7 +78,8 @@ struct kit_batch {
     struct ca_target target;
     uint32_t **ids;
     float **numeric;
-    float *label, *weight, *teacher;
+    float *label, *weight, *teacher, **task;
+    size_t columns, tasks;
 };
 
 static inline void *kit_alloc(size_t n, size_t size)
@@ -87,7 +98,12 @@ static inline struct kit_batch kit_batch(const struct kit_shape *s, size_t rows,
     struct ca_rng rng = ca_rng_make(seed, "test batch");
     uint64_t at = 0;
 
-    b.ids = kit_alloc(s->fields, sizeof *b.ids);
+    const struct ca_inputs in = kit_inputs(s);
+
+    b.columns = ca_inputs_columns(&in);
+    b.tasks = s->tasks;
+    b.ids = kit_alloc(b.columns, sizeof *b.ids);
+    b.task = kit_alloc(b.tasks, sizeof *b.task);
     b.numeric = kit_alloc(s->numeric, sizeof *b.numeric);
     b.label = kit_alloc(rows, sizeof *b.label);
     b.weight = kit_alloc(rows, sizeof *b.weight);
@@ -110,15 +126,40 @@ static inline struct kit_batch kit_batch(const struct kit_shape *s, size_t rows,
         b.weight[r] = (float)(0.5 + ca_rng_unit(&rng, at++));
         b.teacher[r] = (float)ca_rng_normal(&rng, at++);
     }
+    /* lists of every length up to the places, and none at all */
+    for (size_t q = 0, c = s->fields; q < s->n_sequences; q++) {
+        for (size_t p = 0; p < s->sequence[q].length; p++)
+            b.ids[c + p] = kit_alloc(rows, sizeof **b.ids);
+        for (size_t r = 0; r < rows; r++) {
+            size_t length = ca_rng_below(&rng, at++, s->sequence[q].length + 1);
+            for (size_t p = 0; p < length; p++)
+                b.ids[c + p][r] = (uint32_t)(1 + ca_rng_below(&rng, at++, s->sequence[q].rows - 1));
+        }
+        c += s->sequence[q].length;
+    }
+    if (s->domains) {
+        b.ids[b.columns - 1] = kit_alloc(rows, sizeof **b.ids);
+        for (size_t r = 0; r < rows; r++)
+            b.ids[b.columns - 1][r] = (uint32_t)ca_rng_below(&rng, at++, s->domains);
+    }
+    for (size_t t = 0; t < s->tasks; t++) {
+        b.task[t] = kit_alloc(rows, sizeof **b.task);
+        for (size_t r = 0; r < rows; r++)
+            b.task[t][r] = ca_rng_unit(&rng, at++) < 0.4;
+    }
     b.feed = (struct ca_feed){rows, (const uint32_t *const *)b.ids, (const float *const *)b.numeric};
-    b.target = (struct ca_target){b.label, b.teacher, soft ? b.weight : NULL};
+    b.target = (struct ca_target){.label = b.label, .teacher = b.teacher, .weight = soft ? b.weight : NULL,
+                                  .task = s->tasks ? (const float *const *)b.task : NULL};
     return b;
 }
 
 static inline void kit_batch_free(struct kit_batch *b, const struct kit_shape *s)
 {
-    for (size_t f = 0; f < s->fields; f++)
+    for (size_t f = 0; f < b->columns; f++)
         ca_mem_free(b->ids[f]);
+    for (size_t t = 0; t < b->tasks; t++)
+        ca_mem_free(b->task[t]);
+    ca_mem_free(b->task);
     for (size_t i = 0; i < s->numeric; i++)
         ca_mem_free(b->numeric[i]);
     ca_mem_free(b->ids);

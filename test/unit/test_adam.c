@@ -64,7 +64,7 @@ static void step(struct ca_table *t, struct ca_adam_clock *clock, struct dense *
         ids[n++] = (uint32_t)r;
     }
     must(ca_table_reserve(t, n, &err), &err);
-    ca_table_touch(t, clock, ids, n);
+    ca_table_touch(t, clock, ids, 0, n);
     ca_table_keep(t, 0, n, grad, w);
     ca_table_accumulate(t, n);
     must(ca_adam_clock_tick(clock, &err), &err);
@@ -280,7 +280,7 @@ static void any_regime(int steps, uint64_t seed)
                     ids[n++] = r;
                 }
             must(ca_table_reserve(&t, n, &err), &err);
-            ca_table_touch(&t, &clock, ids, n);
+            ca_table_touch(&t, &clock, ids, 0, n);
             ca_table_keep(&t, 0, n, g, WIDTH);
             ca_table_accumulate(&t, n);
         }

@@ -168,7 +168,7 @@ static void threads(void)
 
     for (size_t i = 0; ca_archs[i]; i++)
         for (size_t k = 0; k < 2 && ca_archs[i]->family == CA_FAMILY_CA; k++) {
-            struct kit_shape s = {3, 5, k ? 6 : 8, rows, {0}, 0};
+            struct kit_shape s = {.numeric = 3, .fields = 5, .width = k ? 6 : 8, .rows = rows, .hidden = {0}, .n_hidden = 0};
 
             (void)snprintf(text, sizeof text, "%s:%s", ca_archs[i]->name, sizes[k]);
             current = parse(text);

@@ -8,7 +8,7 @@
 #include "tap.h"
 
 static const uint32_t rows[] = {50, 1000, 7};
-static const struct kit_shape shape = {2, 3, 4, rows, {16, 8}, 2};
+static const struct kit_shape shape = {.numeric = 2, .fields = 3, .width = 4, .rows = rows, .hidden = {16, 8}, .n_hidden = 2};
 
 /* Fields, a hidden layer, and a first-order term. */
 static ca_val build(struct ca_graph *g, const struct kit_shape *s)
@@ -16,7 +16,7 @@ static ca_val build(struct ca_graph *g, const struct kit_shape *s)
     ca_val in[2], x;
 
     ca_graph_set_family(g, CA_FAMILY_FX);
-    x = ca_op_fx_fields(g, "embedding_layer", s->width);
+    x = ca_op_fx_fields(g, "embedding_layer", s->width, 1);
     in[0] = ca_op_linear(g, ca_op_relu(g, ca_op_linear(g, x, "dnn.mlp.0", 64, 1)), "dnn.mlp.2", 1, 1);
     in[1] = ca_op_fx_lr(g, "lr_layer", 1);
     return ca_op_sum(g, in, 2);

@@ -6,7 +6,7 @@
 #define ROWS 2501 /* several chunks to a lane, the last one short */
 
 static const uint32_t rows[] = {500, 4, 2000, 1, 37};
-static const struct kit_shape shape = {3, 5, 8, rows, {24, 8}, 2};
+static const struct kit_shape shape = {.numeric = 3, .fields = 5, .width = 8, .rows = rows, .hidden = {24, 8}, .n_hidden = 2};
 
 /* Digest of everything that a network has learned. */
 static void digest(struct ca_net *n, char out[CA_DIGEST_HEX])

@@ -158,7 +158,7 @@ static inline void zoo_wide_batch(struct ca_model *m)
     const uint32_t *ids[FIELDS];
     const float *x[NUMERIC];
     struct ca_feed feed = {ROWS, ids, x};
-    struct ca_target target = {data.y, data.t, NULL};
+    struct ca_target target = {.label = data.y, .teacher = data.t};
     double sum;
 
     for (size_t f = 0; f < FIELDS; f++)

@@ -1,0 +1,414 @@
+/* What training does to a whole batch and inference does not: batch norm, Dice, dropout (specification: models 0.2, 0.3). */
+#include <math.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include "nn/lanes.h"
+#include "nn/ops_batch.h"
+
+#include "base/banned.h"
+
+/* ---- batch norm: param 0 weight [C], 1 bias [C] (or none); buffers running_mean, running_var ---- */
+
+enum { CHANNELS, LENGTH };         /* attr: a row is C channels of L numbers */
+enum { EPS, MOMENTUM };            /* number */
+enum { MEAN, VARIANCE, N_MOMENTS}; /* stats: [C] each; in the making, sums and sums of squares */
+
+/* In scratch, [C] each, from forward to backward: mean and 1 / sqrt(variance + eps). */
+static ca_real *channel_means(const struct ca_ctx *c)
+{
+    return c->scratch;
+}
+
+static ca_real *channel_rates(const struct ca_op *op, const struct ca_ctx *c)
+{
+    return c->scratch + op->attr[CHANNELS];
+}
+
+static void norm_moments(const struct ca_op *op, const struct ca_ctx *c)
+{
+    size_t n = op->attr[CHANNELS];
+
+    for (size_t i = 0; i < n; i++) {
+        double mean = c->training ? c->stats[MEAN * n + i] : (double)c->buffer[op->buffer_at[0] + i];
+        double variance = c->training ? c->stats[VARIANCE * n + i] : (double)c->buffer[op->buffer_at[1] + i];
+
+        channel_means(c)[i] = (ca_real)mean;
+        channel_rates(op, c)[i] = (ca_real)(1 / sqrt(variance + op->number[EPS]));
+    }
+}
+
+CA_INLINE void norm_row(size_t n, const ca_real *restrict x, const ca_real *restrict mean, const ca_real *restrict rate,
+                        const ca_real *restrict gain, const ca_real *restrict shift, ca_real *restrict y)
+{
+    if (gain)
+        for (size_t i = 0; i < n; i++)
+            y[i] = (x[i] - mean[i]) * rate[i] * gain[i] + shift[i];
+    else
+        for (size_t i = 0; i < n; i++)
+            y[i] = (x[i] - mean[i]) * rate[i];
+}
+
+CA_CLONES static void norm_forward(const struct ca_op *op, const struct ca_ctx *c)
+{
+    size_t n = op->attr[CHANNELS], length = op->attr[LENGTH];
+    const ca_real *mean = channel_means(c), *rate = channel_rates(op, c);
+    const ca_real *gain = op->n_params ? c->param + op->param_at[0] : NULL;
+    const ca_real *shift = op->n_params ? c->param + op->param_at[1] : NULL;
+
+    norm_moments(op, c);
+    for (size_t r = 0; r < c->rows; r++) {
+        const ca_real *x = c->in[0].p + r * c->in[0].ld;
+        ca_real *y = c->out.p + r * c->out.ld;
+
+        if (length == 1) {
+            norm_row(n, x, mean, rate, gain, shift, y);
+            continue;
+        }
+        for (size_t i = 0; i < n; i++)
+            for (size_t k = i * length; k < (i + 1) * length; k++)
+                y[k] = (x[k] - mean[i]) * rate[i] * (gain ? gain[i] : 1) + (shift ? shift[i] : 0);
+    }
+}
+
+static void norm_gather(const struct ca_op *op, const struct ca_ctx *c, double *sum)
+{
+    size_t n = op->attr[CHANNELS], length = op->attr[LENGTH];
+
+    for (size_t r = 0; r < c->rows; r++) {
+        const ca_real *x = c->in[0].p + r * c->in[0].ld;
+
+        for (size_t i = 0; i < n; i++)
+            for (size_t k = i * length; k < (i + 1) * length; k++) {
+                sum[MEAN * n + i] += (double)x[k];
+                sum[VARIANCE * n + i] += (double)x[k] * (double)x[k];
+            }
+    }
+}
+
+/* In double, so that a mean of thousands of deviations still leaves the variance its digits. */
+static void norm_settle(const struct ca_op *op, double *sum, size_t rows)
+{
+    size_t n = op->attr[CHANNELS];
+    double m = (double)rows * (double)op->attr[LENGTH];
+
+    for (size_t i = 0; i < n; i++) {
+        double mean = sum[MEAN * n + i] / m, variance = sum[VARIANCE * n + i] / m - mean * mean;
+
+        sum[MEAN * n + i] = mean;
+        sum[VARIANCE * n + i] = variance > 0 ? variance : 0;
+    }
+}
+
+/* Running statistics take the unbiased variance; a single number has none, and counts as it is. */
+static void norm_keep(const struct ca_op *op, const double *stats, size_t rows, ca_real *buffer)
+{
+    size_t n = op->attr[CHANNELS];
+    double m = (double)rows * (double)op->attr[LENGTH], a = op->number[MOMENTUM];
+
+    for (size_t i = 0; i < n; i++) {
+        ca_real *mean = buffer + op->buffer_at[0] + i, *variance = buffer + op->buffer_at[1] + i;
+
+        *mean = (ca_real)((1 - a) * (double)*mean + a * stats[MEAN * n + i]);
+        *variance = (ca_real)((1 - a) * (double)*variance + a * stats[VARIANCE * n + i] * (m > 1 ? m / (m - 1) : 1));
+    }
+}
+
+/* sums of dy and of dy * xh, where xh is the normed x before weight and bias */
+static void norm_gather_back(const struct ca_op *op, const struct ca_ctx *c, double *sum)
+{
+    size_t n = op->attr[CHANNELS], length = op->attr[LENGTH];
+    const ca_real *mean = channel_means(c), *rate = channel_rates(op, c);
+
+    for (size_t r = 0; r < c->rows; r++) {
+        const ca_real *x = c->in[0].p + r * c->in[0].ld, *dy = c->dout.p + r * c->dout.ld;
+
+        for (size_t i = 0; i < n; i++)
+            for (size_t k = i * length; k < (i + 1) * length; k++) {
+                sum[i] += (double)dy[k];
+                sum[n + i] += (double)dy[k] * (double)((x[k] - mean[i]) * rate[i]);
+            }
+    }
+}
+
+static void norm_params_back(const struct ca_op *op, const struct ca_ctx *c)
+{
+    size_t n = op->attr[CHANNELS], length = op->attr[LENGTH];
+    const ca_real *mean = channel_means(c), *rate = channel_rates(op, c);
+    ca_real *dgain = c->dparam + op->param_at[0], *dshift = c->dparam + op->param_at[1];
+
+    for (size_t r = 0; r < c->rows; r++) {
+        const ca_real *x = c->in[0].p + r * c->in[0].ld, *dy = c->dout.p + r * c->dout.ld;
+
+        for (size_t i = 0; i < n; i++)
+            for (size_t k = i * length; k < (i + 1) * length; k++) {
+                dgain[i] += dy[k] * (x[k] - mean[i]) * rate[i];
+                dshift[i] += dy[k];
+            }
+    }
+}
+
+CA_CLONES static void norm_backward(const struct ca_op *op, const struct ca_ctx *c)
+{
+    size_t n = op->attr[CHANNELS], length = op->attr[LENGTH];
+    const ca_real *mean = channel_means(c), *rate = channel_rates(op, c);
+    const ca_real *gain = op->n_params ? c->param + op->param_at[0] : NULL;
+    double m = (double)c->batch_rows * (double)length;
+
+    if (c->dparam && op->n_params)
+        norm_params_back(op, c);
+    for (size_t r = 0; r < c->rows && c->din[0].p; r++) {
+        const ca_real *x = c->in[0].p + r * c->in[0].ld, *dy = c->dout.p + r * c->dout.ld;
+        ca_real *dx = c->din[0].p + r * c->din[0].ld;
+
+        for (size_t i = 0; i < n; i++) {
+            ca_real a = gain ? gain[i] * rate[i] : rate[i];
+            ca_real dy_mean = (ca_real)(c->back_stats[i] / m), product = (ca_real)(c->back_stats[n + i] / m);
+
+            for (size_t k = i * length; k < (i + 1) * length; k++)
+                dx[k] += a * (dy[k] - dy_mean - (x[k] - mean[i]) * rate[i] * product);
+        }
+    }
+}
+
+static uint64_t norm_flops(const struct ca_op *op)
+{
+    return 4 * (uint64_t)op->out_width;
+}
+
+static const struct ca_op_type norm_type = {.name = "batch norm", .forward = norm_forward, .backward = norm_backward,
+                                            .flops = norm_flops};
+static const struct ca_op_batch norm_batch = {.gather = norm_gather, .settle = norm_settle,
+                                              .gather_back = norm_gather_back, .keep = norm_keep};
+
+ca_val ca_op_batch_norm(struct ca_graph *g, ca_val x, const char *name, size_t channels, const struct ca_batch_norm *how)
+{
+    size_t width = ca_graph_width(g, x), n = channels ? channels : width;
+    struct ca_op op = {.type = &norm_type, .batch = &norm_batch, .n_in = 1, .out_width = width};
+
+    if (n && width % n)
+        ca_graph_refuse(g, "batch norm: the width is no multiple of the channels");
+    op.attr[CHANNELS] = n;
+    op.attr[LENGTH] = n ? width / n : 0;
+    op.number[EPS] = how->eps;
+    op.number[MOMENTUM] = how->momentum;
+    if (how->affine) {
+        op.param[op.n_params++] = ca_graph_param_of(g, name, "weight", n, 0, (struct ca_init_rule){CA_INIT_ONE, 0});
+        op.param[op.n_params++] = ca_graph_param_of(g, name, "bias", n, 0, (struct ca_init_rule){CA_INIT_ZERO, 0});
+    }
+    op.buffer[op.n_buffers++] = ca_graph_buffer_of(g, name, "running_mean", n, 0);
+    op.buffer[op.n_buffers++] = ca_graph_buffer_of(g, name, "running_var", n, 1);
+    op.n_stats = N_MOMENTS * n;
+    op.n_back_stats = 2 * n;
+    op.scratch_per_row = 2 * n / CA_CHUNK_ROWS_LEAST + 1;
+    return ca_graph_add(g, &op, &x);
+}
+
+const struct ca_batch_norm ca_batch_norm_default = {.affine = 1, .eps = 1e-5, .momentum = 0.1};
+
+/* ---- Dice: y = x (p + a (1 - p)), p = sigmoid(xh); param 0 a [n]; in 0 x, in 1 xh ---- */
+
+CA_CLONES static void dice_forward(const struct ca_op *op, const struct ca_ctx *c)
+{
+    const ca_real *restrict a = c->param + op->param_at[0];
+
+    for (size_t r = 0; r < c->rows; r++) {
+        const ca_real *restrict x = c->in[0].p + r * c->in[0].ld, *restrict xh = c->in[1].p + r * c->in[1].ld;
+        ca_real *restrict y = c->out.p + r * c->out.ld;
+
+        for (size_t i = 0; i < op->out_width; i++) {
+            ca_real p = 1 / (1 + ca_exp(-xh[i]));
+            y[i] = x[i] * (p + a[i] * (1 - p));
+        }
+    }
+}
+
+CA_CLONES static void dice_backward(const struct ca_op *op, const struct ca_ctx *c)
+{
+    const ca_real *restrict a = c->param + op->param_at[0];
+    ca_real *restrict da = c->dparam ? c->dparam + op->param_at[0] : NULL;
+
+    for (size_t r = 0; r < c->rows; r++) {
+        const ca_real *restrict x = c->in[0].p + r * c->in[0].ld, *restrict xh = c->in[1].p + r * c->in[1].ld;
+        const ca_real *restrict dy = c->dout.p + r * c->dout.ld;
+        ca_real *restrict dx = c->din[0].p ? c->din[0].p + r * c->din[0].ld : NULL;
+        ca_real *restrict dxh = c->din[1].p ? c->din[1].p + r * c->din[1].ld : NULL;
+
+        for (size_t i = 0; i < op->out_width; i++) {
+            ca_real p = 1 / (1 + ca_exp(-xh[i]));
+
+            if (da)
+                da[i] += dy[i] * x[i] * (1 - p);
+            if (dx)
+                dx[i] += dy[i] * (p + a[i] * (1 - p));
+            if (dxh)
+                dxh[i] += dy[i] * x[i] * (1 - a[i]) * p * (1 - p);
+        }
+    }
+}
+
+static uint64_t dice_flops(const struct ca_op *op)
+{
+    return 10 * (uint64_t)op->out_width;
+}
+
+static const struct ca_op_type dice_type = {.name = "dice", .forward = dice_forward, .backward = dice_backward,
+                                            .flops = dice_flops};
+
+ca_val ca_op_dice(struct ca_graph *g, ca_val x, const char *name)
+{
+    static const struct ca_batch_norm how = {.affine = 0, .eps = 1e-9, .momentum = 0.01};
+    char inner[448];
+    struct ca_op op = {.type = &dice_type, .n_in = 2, .n_params = 1, .out_width = ca_graph_width(g, x)};
+    ca_val in[2] = {x, {0}};
+
+    (void)snprintf(inner, sizeof inner, "%.400s.bn", name);
+    in[1] = ca_op_batch_norm(g, x, inner, 0, &how);
+    op.param[0] = ca_graph_param_of(g, name, "alpha", op.out_width, 0, (struct ca_init_rule){CA_INIT_ZERO, 0});
+    return ca_graph_add(g, &op, in);
+}
+
+/* ---- dropout ---- */
+
+enum { RATE };
+
+/*
+ * Bits of element i of a row: a function of seed, pass, operator, row and element, so that a mask does not depend on
+ * chunks or threads and backward finds it again. Two rounds of multiply and shift (the finaliser of murmur3), which
+ * the compiler can do for many elements at once.
+ */
+CA_INLINE uint32_t mask_bits(uint32_t low, uint32_t high, uint32_t i)
+{
+    uint32_t h = low + i * UINT32_C(0x9e3779b9);
+
+    h = (h ^ (h >> 16)) * UINT32_C(0x85ebca6b);
+    h = (h ^ (h >> 13) ^ high) * UINT32_C(0xc2b2ae35);
+    return h ^ (h >> 16);
+}
+
+/* The row's key: 64 bits, well mixed (splitmix64's finaliser). */
+static uint64_t row_key(uint64_t key, uint64_t row)
+{
+    uint64_t z = key + (row + 1) * UINT64_C(0x9e3779b97f4a7c15);
+
+    z = (z ^ (z >> 30)) * UINT64_C(0xbf58476d1ce4e5b9);
+    z = (z ^ (z >> 27)) * UINT64_C(0x94d049bb133111eb);
+    return z ^ (z >> 31);
+}
+
+/* to(+)= from * mask / (1 - p) */
+CA_INLINE void drop(const struct ca_op *op, const struct ca_ctx *c, const struct ca_mat *from, const struct ca_mat *to,
+                    int add)
+{
+    uint32_t limit = (uint32_t)(op->number[RATE] * 0x1p32);
+    ca_real scale = (ca_real)(1 / (1 - op->number[RATE]));
+
+    for (size_t r = 0; r < c->rows; r++) {
+        uint64_t key = row_key(c->key, c->first + r);
+        uint32_t low = (uint32_t)key, high = (uint32_t)(key >> 32);
+        const ca_real *restrict x = from->p + r * from->ld;
+        ca_real *restrict y = to->p + r * to->ld;
+
+        for (size_t i = 0; i < op->out_width; i++) {
+            ca_real kept = mask_bits(low, high, (uint32_t)i) >= limit ? x[i] * scale : 0;
+            y[i] = add ? y[i] + kept : kept;
+        }
+    }
+}
+
+CA_CLONES static void dropout_forward(const struct ca_op *op, const struct ca_ctx *c)
+{
+    if (c->training)
+        drop(op, c, &c->in[0], &c->out, 0);
+    else
+        for (size_t r = 0; r < c->rows; r++)
+            for (size_t i = 0; i < op->out_width; i++)
+                c->out.p[r * c->out.ld + i] = c->in[0].p[r * c->in[0].ld + i];
+}
+
+CA_CLONES static void dropout_backward(const struct ca_op *op, const struct ca_ctx *c)
+{
+    if (c->din[0].p)
+        drop(op, c, &c->dout, &c->din[0], 1);
+}
+
+static const struct ca_op_type dropout_type = {.name = "dropout", .forward = dropout_forward,
+                                               .backward = dropout_backward};
+
+ca_val ca_op_dropout(struct ca_graph *g, ca_val x, double p)
+{
+    struct ca_op op = {.type = &dropout_type, .n_in = 1, .out_width = ca_graph_width(g, x)};
+
+    if (p <= 0)
+        return x;
+    if (!(p < 1))
+        ca_graph_refuse(g, "the share that dropout drops must be below 1");
+    op.number[RATE] = p;
+    return ca_graph_add(g, &op, &x);
+}
+
+/* ---- masked mean ---- */
+
+enum { PLACES };
+
+/* FuxiCTR counts a place whose vector sums to 0 as padding, and divides by the count plus this. */
+#define MEAN_EPS 1e-12
+
+static double place_count(const struct ca_op *op, const ca_real *x)
+{
+    double count = 0;
+
+    for (size_t p = 0; p < op->attr[PLACES]; p++) {
+        ca_real sum = 0;
+        for (size_t k = 0; k < op->out_width; k++)
+            sum += x[p * op->out_width + k];
+        count += sum != 0;
+    }
+    return count + MEAN_EPS;
+}
+
+CA_CLONES static void mean_forward(const struct ca_op *op, const struct ca_ctx *c)
+{
+    size_t width = op->out_width;
+
+    for (size_t r = 0; r < c->rows; r++) {
+        const ca_real *x = c->in[0].p + r * c->in[0].ld;
+        ca_real *y = c->out.p + r * c->out.ld, a = (ca_real)(1 / place_count(op, x));
+
+        c->scratch[r] = a;
+        for (size_t k = 0; k < width; k++)
+            y[k] = x[k];
+        for (size_t p = 1; p < op->attr[PLACES]; p++)
+            ca_add(width, x + p * width, y);
+        for (size_t k = 0; k < width; k++)
+            y[k] *= a;
+    }
+}
+
+CA_CLONES static void mean_backward(const struct ca_op *op, const struct ca_ctx *c)
+{
+    size_t width = op->out_width;
+
+    for (size_t r = 0; r < c->rows && c->din[0].p; r++)
+        for (size_t p = 0; p < op->attr[PLACES]; p++)
+            ca_axpy(width, c->scratch[r], c->dout.p + r * c->dout.ld, c->din[0].p + r * c->din[0].ld + p * width);
+}
+
+static uint64_t mean_flops(const struct ca_op *op)
+{
+    return 2 * (uint64_t)op->in_width[0];
+}
+
+static const struct ca_op_type mean_type = {.name = "masked mean", .forward = mean_forward, .backward = mean_backward,
+                                            .flops = mean_flops};
+
+ca_val ca_op_masked_mean(struct ca_graph *g, ca_val x, size_t places)
+{
+    size_t width = ca_graph_width(g, x);
+    struct ca_op op = {.type = &mean_type, .n_in = 1, .out_width = places ? width / places : 0, .attr = {places},
+                       .scratch_per_row = 1};
+
+    if (!places || width % places)
+        ca_graph_refuse(g, "masked mean: the width is no multiple of the places");
+    return ca_graph_add(g, &op, &x);
+}
