@@ -11,15 +11,22 @@
 #include "base/banned.h"
 
 enum { FREEZE_NOTHING, FREEZE_EMBEDDINGS };
+enum { MONITOR_AUC, MONITOR_LOGLOSS };
 enum { LOSS_BCE, LOSS_PUBLISHED, LOSS_PAPER, LOSS_HUBER };
 
 struct params {
     const char *arch, *init, *teacher, *teacher_column, *valid, *log;
-    int freeze, loss, weights, reset, weights_only, list, dry_run;
-    uint64_t epochs, batch, valid_interval, log_interval;
+    int freeze, loss, weights, reset, weights_only, list, dry_run, shuffle, monitor;
+    uint64_t epochs, batch, valid_interval, log_interval, sequence_length;
     struct ca_adam adam;
+    struct ca_regular regular;
+    struct ca_train_plateau plateau;
+    double lr;
+    struct ca_model_choices choices;
     struct ca_distill distill;
 };
+
+#define LR_LEAST 1e-6 /* FuxiCTR's least learning rate when it slows down */
 
 #define AT(member) offsetof(struct params, member)
 
@@ -45,13 +52,32 @@ static const struct ca_opt opts[] = {
      "softening of both logits in the losses published and huber"},
     {"lambda", 0, CA_OPT_REAL, AT(distill.lambda), "X", "1", 0, 1e6, 0, "weight of the teacher in the loss paper"},
     {"weights", 'w', CA_OPT_FLAG, AT(weights), "", NULL, 0, 0, 0, "multiply each row's loss by the weight column"},
-    {"lr-table", 0, CA_OPT_REAL, AT(adam.lr_table), "X", "0.1", 0, 100, 0, "learning rate of the embedding tables"},
-    {"lr-dense", 0, CA_OPT_REAL, AT(adam.lr_dense), "X", "0.001", 0, 100, 0, "learning rate of everything else"},
+    {"shuffle", 0, CA_OPT_FLAG, AT(shuffle), "", NULL, 0, 0, 0,
+     "take the rows of each epoch in a random order of its own; scratch goes to TMPDIR"},
+    {"lr", 0, CA_OPT_REAL, AT(lr), "X", NULL, 0, 100, 0, "one learning rate for everything"},
+    {"lr-table", 0, CA_OPT_REAL, AT(adam.lr_table), "X", NULL, 0, 100, 0,
+     "learning rate of the embedding tables; default 0.1, in the FuxiCTR family 0.001"},
+    {"lr-dense", 0, CA_OPT_REAL, AT(adam.lr_dense), "X", NULL, 0, 100, 0,
+     "learning rate of everything else; default 0.001"},
+    {"clip", 0, CA_OPT_REAL, AT(regular.clip), "LENGTH", NULL, 0, 1e12, 0,
+     "scale a longer gradient down to this length; 0 does not; default 0, in the FuxiCTR family 10"},
+    {"l2-table", 0, CA_OPT_REAL, AT(regular.decay_table), "X", "0", 0, 1e6, 0,
+     "add X/2 times the square of all embeddings to the loss; every row then moves in every step"},
+    {"l2-dense", 0, CA_OPT_REAL, AT(regular.decay_dense), "X", "0", 0, 1e6, 0, "the same of everything else"},
     {"beta1", 0, CA_OPT_REAL, AT(adam.beta1), "X", "0.9", 0, 0.99, 0, "decay of Adam's first moment"},
     {"beta2", 0, CA_OPT_REAL, AT(adam.beta2), "X", "0.999", 0, 0.999999999, 0, "decay of Adam's second moment"},
     {"eps", 0, CA_OPT_REAL, AT(adam.eps), "X", "1e-8", 1e-30, 1, 0, "what Adam adds to the root of the second moment"},
     {"reset-optimizer", 0, CA_OPT_FLAG, AT(reset), "", NULL, 0, 0, 0, "start with a fresh optimizer after --init"},
     {"valid", 0, CA_OPT_FILE, AT(valid), "FILE", NULL, 0, 0, 0, "evaluate on these records after each epoch"},
+    {"patience", 0, CA_OPT_COUNT, AT(plateau.patience), "EPOCHS", "0", 0, 1000000, 0,
+     "stop after so many epochs in a row that were not better on --valid, and keep the best model; 0 does not"},
+    {"monitor", 0, CA_OPT_CHOICE, AT(monitor), "auc|logloss", "auc", 0, 0, 0, "what --patience judges by"},
+    {"lr-decay", 0, CA_OPT_REAL, AT(plateau.decay), "X", "0.1", 0, 1, 0,
+     "with --patience: multiply the learning rates after an epoch that was not better"},
+    {"sequence-length", 0, CA_OPT_COUNT, AT(sequence_length), "N", "50", 1, CA_SEQUENCE_MAX, 0,
+     "newest entries of a list that a new model looks at"},
+    {"item-fields", 0, CA_OPT_STRING, AT(choices.item_fields), "NAME,...", NULL, 0, 0, 0,
+     "columns that describe the item, for a new model with a tower of its own for them"},
     {"valid-interval", 0, CA_OPT_COUNT, AT(valid_interval), "STEPS", "0", 0, 1000000000, CA_OPT_NEUTRAL,
      "evaluate every so many steps as well; 0 does not"},
     {"log", 0, CA_OPT_FILE, AT(log), "FILE", NULL, 0, 0, 0, "write loss and time of the steps as TSV"},
@@ -109,6 +135,15 @@ static int check_options(const struct ca_run *run, struct params *p, struct ca_e
         return usage(err, "--lambda belongs to the loss paper");
     if (!p->valid && p->valid_interval)
         return usage(err, "--valid-interval needs --valid");
+    if (!p->valid && p->plateau.patience)
+        return usage(err, "--patience needs --valid");
+    if (!p->plateau.patience && (ca_cli_given(run, "monitor") || ca_cli_given(run, "lr-decay")))
+        return usage(err, "--monitor and --lr-decay need --patience");
+    if (ca_cli_given(run, "lr") && (ca_cli_given(run, "lr-table") || ca_cli_given(run, "lr-dense")))
+        return usage(err, "--lr excludes --lr-table and --lr-dense");
+    if (p->init && (ca_cli_given(run, "sequence-length") || ca_cli_given(run, "item-fields")))
+        return usage(err, "--sequence-length and --item-fields belong to a new model, not to one of --init");
+    p->choices.sequence_length = (size_t)p->sequence_length;
     if (p->valid && !strcmp(p->valid, "-"))
         return usage(err, "--valid is read more than once and cannot be standard input");
     inputs = (p->init && !strcmp(p->init, "-")) + (p->teacher && !strcmp(p->teacher, "-")) +
@@ -176,7 +211,7 @@ static int make_model(const struct params *p, const struct ca_run *run, struct w
     if (!p->init) {
         if ((rc = ca_arch_parse(p->arch, &spec, err)))
             return rc;
-        return ca_model_new(&w->model, &spec, head, run->common.seed, w->pool, err);
+        return ca_model_new(&w->model, &spec, head, &p->choices, run->common.seed, w->pool, err);
     }
     if ((rc = load_init(p, run, w, err)))
         return rc;
@@ -223,10 +258,27 @@ static int print_plan(const struct params *p, const struct work *w)
     return 0;
 }
 
+/* What is not given is as the architecture trains. */
+static void set_optimizer(const struct params *p, const struct ca_run *run, struct ca_model *m)
+{
+    struct ca_adam adam = ca_model_adam(m->spec.arch), given = p->adam;
+    struct ca_regular regular = p->regular;
+
+    if (ca_cli_given(run, "lr"))
+        adam.lr_table = adam.lr_dense = p->lr;
+    given.lr_table = ca_cli_given(run, "lr-table") ? p->adam.lr_table : adam.lr_table;
+    given.lr_dense = ca_cli_given(run, "lr-dense") ? p->adam.lr_dense : adam.lr_dense;
+    if (!ca_cli_given(run, "clip"))
+        regular.clip = ca_model_regular(m->spec.arch).clip;
+    ca_net_set_adam(m->net, &given);
+    ca_net_set_regular(m->net, &regular);
+}
+
 static int train(const struct params *p, struct ca_run *run, struct work *w, struct ca_err *err)
 {
     struct ca_progress progress;
     struct ca_train_result res = {0};
+    const struct ca_train_plateau plateau = {p->plateau.patience, p->plateau.decay, LR_LEAST, p->monitor == MONITOR_LOGLOSS};
     const struct ca_train_opts o = {
         .batch = (size_t)p->batch,
         .epochs = p->epochs,
@@ -235,6 +287,9 @@ static int train(const struct params *p, struct ca_run *run, struct work *w, str
         .teacher_column = p->teacher_column,
         .teacher = w->teacher,
         .weights = p->weights,
+        .shuffle = p->shuffle,
+        .seed = run->common.seed,
+        .plateau = p->plateau.patience ? &plateau : NULL,
         .valid = p->valid,
         .valid_interval = p->valid_interval,
         .log = w->log,
@@ -242,10 +297,10 @@ static int train(const struct params *p, struct ca_run *run, struct work *w, str
         .progress = &progress,
     };
     const struct ca_tail *tail = ca_reader_tail(w->reader);
-    char valid[64] = "";
+    char valid[96] = "";
     int rc;
 
-    ca_net_set_adam(w->model->net, &p->adam);
+    set_optimizer(p, run, w->model);
     ca_progress_start(&progress, run, "rows", tail ? tail->rows * (int64_t)p->epochs : 0);
     rc = ca_train(w->model, w->reader, &o, &res, err);
     ca_progress_end(&progress);
@@ -253,7 +308,11 @@ static int train(const struct params *p, struct ca_run *run, struct work *w, str
         return rc;
     if (!res.rows)
         ca_log(CA_LOG_WARN, "no records: nothing was learned");
-    if (res.evaluated)
+    if (res.best_epoch)
+        (void)snprintf(valid, sizeof valid, ", best epoch %llu of %llu: valid auc %.6f logloss %.6f",
+                       (unsigned long long)res.best_epoch, (unsigned long long)res.epochs, res.valid.auc,
+                       res.valid.logloss);
+    else if (res.evaluated)
         (void)snprintf(valid, sizeof valid, ", valid auc %.6f logloss %.6f", res.valid.auc, res.valid.logloss);
     run->records = res.rows;
     (void)snprintf(run->result, sizeof run->result, "%llu steps, loss %.6f, %.2f s training%s",

@@ -68,6 +68,11 @@ static const char *usage_of(const struct ca_arch *arch)
     return form[arch->sizes];
 }
 
+int ca_arch_reads_lists(const struct ca_arch *arch)
+{
+    return arch->family == CA_FAMILY_FX;
+}
+
 void ca_arch_key_text(const struct ca_arch_key *key, size_t value, struct ca_buf *out)
 {
     if (key->thousandths)

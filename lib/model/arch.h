@@ -57,7 +57,15 @@ struct ca_arch {
     const char *stack;    /* its hidden layers are STACK.0, STACK.3, ...; NULL: it is not there */
     size_t (*stack_inputs)(size_t fields, size_t width); /* of the first, besides the numeric features */
     enum ca_family family; /* of the graph that build gets; decides what training does where nothing else is said */
+    unsigned reads;        /* CA_READS_*: what of a record it looks at besides numeric and categorical columns */
 };
+
+#define CA_READS_TASKS 1u   /* the labels of further tasks: it has a head for each */
+#define CA_READS_DOMAIN 2u  /* the domain column */
+#define CA_READS_ITEM 4u    /* must be told which fields describe the item */
+
+/* Lists are read by all of the FX family and by none of CrossAdapt's. */
+int ca_arch_reads_lists(const struct ca_arch *arch);
 
 extern const struct ca_arch ca_arch_afm, ca_arch_afm_fx, ca_arch_autoint, ca_arch_cin, ca_arch_crossnetv2,
     ca_arch_dcn, ca_arch_dcn_fx, ca_arch_dcnv2, ca_arch_dcnv2_both, ca_arch_dcnv2_stacked, ca_arch_deepfm,

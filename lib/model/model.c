@@ -21,8 +21,15 @@ void ca_model_free(struct ca_model *m)
         ca_mem_free(m->numeric[i].name);
     for (size_t i = 0; m->field && i < m->n_fields; i++)
         ca_mem_free(m->field[i].name);
+    for (size_t i = 0; m->sequence && i < m->n_sequences; i++)
+        ca_mem_free(m->sequence[i].name);
+    for (size_t i = 0; m->task && i < m->n_tasks; i++)
+        ca_mem_free(m->task[i].name);
+    ca_mem_free(m->domain.name);
     ca_mem_free(m->numeric);
     ca_mem_free(m->field);
+    ca_mem_free(m->sequence);
+    ca_mem_free(m->task);
     ca_net_free(m->net);
     json_decref(m->meta);
     json_decref(m->inputs);
@@ -41,14 +48,26 @@ int ca_parts_features(struct ca_model *m, size_t n_numeric, size_t n_fields, str
     return 0;
 }
 
+int ca_parts_further(struct ca_model *m, size_t n_sequences, size_t n_tasks, struct ca_err *err)
+{
+    m->sequence = ca_mem_zalloc(n_sequences, sizeof *m->sequence, err);
+    m->task = ca_mem_zalloc(n_tasks, sizeof *m->task, err);
+    if (!m->sequence || !m->task)
+        return CA_EMEMORY;
+    m->n_sequences = n_sequences;
+    m->n_tasks = n_tasks;
+    return 0;
+}
+
 int ca_parts_feature(struct ca_feature *f, const char *name, uint32_t vocab, struct ca_err *err)
 {
     f->vocab = vocab;
+    f->like = CA_NO_FIELD;
     f->name = ca_mem_strdup(name, err);
     return f->name ? 0 : CA_EMEMORY;
 }
 
-static int digest_bytes(const void *data, size_t size, char out[CA_DIGEST_HEX], struct ca_err *err)
+int ca_parts_digest(const void *data, size_t size, char out[CA_DIGEST_HEX], struct ca_err *err)
 {
     struct ca_digest *d = ca_digest_new(err);
 
@@ -70,7 +89,29 @@ int ca_parts_vocabulary(struct ca_model *m, const void *data, size_t size, struc
     if (size)
         memcpy(m->vocabulary, data, size);
     m->vocabulary_size = size;
-    return digest_bytes(data, size, m->vocabulary_digest, err);
+    return ca_parts_digest(data, size, m->vocabulary_digest, err);
+}
+
+/* Sequences, tasks, domain and sides of fields as the graph is to see them; the arrays are the caller's. */
+static void further_inputs(const struct ca_model *m, struct ca_sequence *sequence, unsigned char *of_item,
+                           struct ca_inputs *in)
+{
+    int told = 0;
+
+    if (ca_arch_reads_lists(m->spec.arch)) {
+        for (size_t i = 0; i < m->n_sequences; i++)
+            sequence[i] = (struct ca_sequence){m->sequence[i].name, m->sequence[i].vocab, m->sequence[i].length,
+                                               m->sequence[i].like};
+        in->n_sequences = m->n_sequences;
+        in->sequence = sequence;
+    }
+    in->n_tasks = m->spec.arch->reads & CA_READS_TASKS ? m->n_tasks : 0;
+    in->domains = m->spec.arch->reads & CA_READS_DOMAIN && m->domain.name ? m->domain.vocab : 0;
+    for (size_t f = 0; f < m->n_fields; f++) {
+        of_item[f] = m->field[f].of_item != 0;
+        told |= of_item[f];
+    }
+    in->of_item = told ? of_item : NULL;
 }
 
 struct ca_graph *ca_parts_graph(const struct ca_model *m, struct ca_err *err)
@@ -78,9 +119,11 @@ struct ca_graph *ca_parts_graph(const struct ca_model *m, struct ca_err *err)
     struct ca_inputs in = {.n_numeric = m->n_numeric, .n_fields = m->n_fields};
     uint32_t *rows = ca_mem_alloc(m->n_fields, sizeof *rows, err);
     const char **name = ca_mem_alloc(m->n_numeric + m->n_fields, sizeof *name, err);
+    struct ca_sequence *sequence = ca_mem_zalloc(m->n_sequences, sizeof *sequence, err);
+    unsigned char *of_item = ca_mem_zalloc(m->n_fields, 1, err);
     struct ca_graph *g = NULL;
 
-    if (!rows || !name)
+    if (!rows || !name || !sequence || !of_item)
         goto out;
     for (size_t i = 0; i < m->n_numeric; i++)
         name[i] = m->numeric[i].name;
@@ -91,6 +134,7 @@ struct ca_graph *ca_parts_graph(const struct ca_model *m, struct ca_err *err)
     in.field_rows = rows;
     in.numeric_name = name;
     in.field_name = name + m->n_numeric;
+    further_inputs(m, sequence, of_item, &in);
     if (!(g = ca_graph_new(&in, err)))
         goto out;
     ca_graph_set_family(g, m->spec.arch->family);
@@ -101,23 +145,75 @@ struct ca_graph *ca_parts_graph(const struct ca_model *m, struct ca_err *err)
 out:
     ca_mem_free(rows);
     ca_mem_free(name);
+    ca_mem_free(sequence);
+    ca_mem_free(of_item);
     return g;
+}
+
+struct ca_adam ca_model_adam(const struct ca_arch *arch)
+{
+    struct ca_adam a = ca_adam_default;
+
+    if (arch->family == CA_FAMILY_FX)
+        a.lr_table = a.lr_dense;
+    return a;
+}
+
+struct ca_regular ca_model_regular(const struct ca_arch *arch)
+{
+    return (struct ca_regular){.clip = arch->family == CA_FAMILY_FX ? 10 : 0};
+}
+
+int ca_parts_net(struct ca_model *m, struct ca_graph *g, uint64_t seed, unsigned flags, struct ca_pool *pool,
+                 struct ca_err *err)
+{
+    struct ca_adam adam = ca_model_adam(m->spec.arch);
+    struct ca_regular regular = ca_model_regular(m->spec.arch);
+
+    m->net = ca_net_new(g, pool, seed, flags, err);
+    if (!m->net)
+        return err ? err->code : CA_EMEMORY;
+    ca_net_set_adam(m->net, &adam);
+    ca_net_set_regular(m->net, &regular);
+    return 0;
 }
 
 static int make_net(struct ca_model *m, uint64_t seed, struct ca_pool *pool, struct ca_err *err)
 {
     struct ca_graph *g = ca_parts_graph(m, err);
 
-    if (!g)
-        return err ? err->code : CA_EINTERNAL;
-    m->net = ca_net_new(g, pool, seed, 0, err);
-    return m->net ? 0 : err ? err->code : CA_EMEMORY;
+    return g ? ca_parts_net(m, g, seed, 0, pool, err) : err ? err->code : CA_EINTERNAL;
 }
 
-static int features_of_head(struct ca_model *m, const struct ca_head *head, struct ca_err *err)
+const struct ca_model_choices ca_model_choices_default = {.sequence_length = 50};
+
+/* The field of that name, or CA_NO_FIELD. */
+static size_t field_named(const struct ca_model *m, const char *name, size_t length)
+{
+    for (size_t f = 0; f < m->n_fields; f++)
+        if (strlen(m->field[f].name) == length && !memcmp(m->field[f].name, name, length))
+            return f;
+    return CA_NO_FIELD;
+}
+
+static int mark_items(struct ca_model *m, const char *names, struct ca_err *err)
+{
+    while (names && *names) {
+        size_t length = strcspn(names, ","), f = field_named(m, names, length);
+
+        if (f == CA_NO_FIELD)
+            return ca_err_set(err, CA_EUSAGE, "no categorical column of the records is named '%.*s'", (int)length, names);
+        m->field[f].of_item = 1;
+        names += length + (names[length] == ',');
+    }
+    return 0;
+}
+
+static int features_of_head(struct ca_model *m, const struct ca_head *head, const struct ca_model_choices *how,
+                            struct ca_err *err)
 {
     const struct ca_schema *s = &head->schema;
-    size_t fields = ca_schema_count(s, CA_ROLE_CATEGORICAL), a = 0, b = 0;
+    size_t fields = ca_schema_count(s, CA_ROLE_CATEGORICAL), numeric = 0, field = 0, sequence = 0, task = 0;
     int rc;
 
     if (!fields) {
@@ -125,13 +221,29 @@ static int features_of_head(struct ca_model *m, const struct ca_head *head, stru
         return rc;
     }
     rc = ca_parts_features(m, ca_schema_count(s, CA_ROLE_NUMERIC), fields, err);
+    if (!rc)
+        rc = ca_parts_further(m, ca_schema_count(s, CA_ROLE_SEQUENCE), ca_schema_count(s, CA_ROLE_TASK), err);
     for (size_t i = 0; i < s->n && !rc; i++) {
-        if (s->col[i].role == CA_ROLE_NUMERIC)
-            rc = ca_parts_feature(&m->numeric[a++], s->col[i].name, 0, err);
-        else if (s->col[i].role == CA_ROLE_CATEGORICAL)
-            rc = ca_parts_feature(&m->field[b++], s->col[i].name, s->col[i].vocab, err);
+        const struct ca_column *c = &s->col[i];
+
+        if (c->role == CA_ROLE_NUMERIC)
+            rc = ca_parts_feature(&m->numeric[numeric++], c->name, 0, err);
+        else if (c->role == CA_ROLE_CATEGORICAL)
+            rc = ca_parts_feature(&m->field[field++], c->name, c->vocab, err);
+        else if (c->role == CA_ROLE_SEQUENCE)
+            rc = ca_parts_feature(&m->sequence[sequence++], c->name, c->vocab, err);
+        else if (c->role == CA_ROLE_TASK)
+            rc = ca_parts_feature(&m->task[task++], c->name, 0, err);
+        else if (c->role == CA_ROLE_DOMAIN && !m->domain.name)
+            rc = ca_parts_feature(&m->domain, c->name, c->vocab, err);
     }
-    return rc;
+    for (size_t i = 0; i < m->n_sequences && !rc; i++) {
+        const char *like = NULL;
+
+        m->sequence[i].length = how->sequence_length;
+        m->sequence[i].like = like ? field_named(m, like, strlen(like)) : CA_NO_FIELD;
+    }
+    return rc ? rc : mark_items(m, how->item_fields, err);
 }
 
 /* A model's metadata starts with the history of what it learns from. */
@@ -145,8 +257,8 @@ static int adopt_provenance(struct ca_model *m, const json_t *keys, struct ca_er
     return list ? ca_json_set(m->meta, "provenance", json_deep_copy(list), err) : 0;
 }
 
-int ca_model_new(struct ca_model **out, const struct ca_arch_spec *spec, const struct ca_head *head, uint64_t seed,
-                 struct ca_pool *pool, struct ca_err *err)
+int ca_model_new(struct ca_model **out, const struct ca_arch_spec *spec, const struct ca_head *head,
+                 const struct ca_model_choices *choices, uint64_t seed, struct ca_pool *pool, struct ca_err *err)
 {
     const struct ca_attachment *v = ca_head_attachment(head, CA_ATTACHMENT_VOCABULARY);
     struct ca_model *m = ca_parts_empty(err);
@@ -155,13 +267,23 @@ int ca_model_new(struct ca_model **out, const struct ca_arch_spec *spec, const s
     if (!m)
         return CA_EMEMORY;
     m->spec = *spec;
-    if ((rc = features_of_head(m, head, err)) || (rc = adopt_provenance(m, head->keys, err)) ||
+    if ((rc = features_of_head(m, head, choices ? choices : &ca_model_choices_default, err)) || (rc = adopt_provenance(m, head->keys, err)) ||
         (rc = ca_parts_vocabulary(m, v ? v->data : NULL, v ? v->size : 0, err)) ||
         (rc = make_net(m, seed, pool, err))) {
         ca_model_free(m);
         return rc;
     }
     *out = m;
+    return 0;
+}
+
+static int copy_features(struct ca_feature *to, const struct ca_feature *from, size_t n, struct ca_err *err)
+{
+    for (size_t i = 0; i < n; i++) {
+        to[i] = from[i];
+        if (!(to[i].name = ca_mem_strdup(from[i].name, err)))
+            return CA_EMEMORY;
+    }
     return 0;
 }
 
@@ -175,10 +297,18 @@ int ca_model_like(struct ca_model **out, const struct ca_arch_spec *spec, const 
         return CA_EMEMORY;
     m->spec = *spec;
     rc = ca_parts_features(m, from->n_numeric, from->n_fields, err);
-    for (size_t i = 0; i < from->n_numeric && !rc; i++)
-        rc = ca_parts_feature(&m->numeric[i], from->numeric[i].name, 0, err);
-    for (size_t i = 0; i < from->n_fields && !rc; i++)
-        rc = ca_parts_feature(&m->field[i], from->field[i].name, from->field[i].vocab, err);
+    if (!rc)
+        rc = ca_parts_further(m, from->n_sequences, from->n_tasks, err);
+    if (!rc)
+        rc = copy_features(m->numeric, from->numeric, from->n_numeric, err);
+    if (!rc)
+        rc = copy_features(m->field, from->field, from->n_fields, err);
+    if (!rc)
+        rc = copy_features(m->sequence, from->sequence, from->n_sequences, err);
+    if (!rc)
+        rc = copy_features(m->task, from->task, from->n_tasks, err);
+    if (!rc && from->domain.name)
+        rc = copy_features(&m->domain, &from->domain, 1, err);
     if (!rc)
         rc = adopt_provenance(m, from->meta, err);
     if (!rc)
@@ -231,6 +361,11 @@ int ca_model_adopt(struct ca_model *m, const struct ca_head *head, struct ca_err
 
 size_t ca_model_n_tensors(const struct ca_model *m)
 {
+    return ca_model_n_learned(m) + ca_graph_n_buffers(ca_net_graph(m->net));
+}
+
+size_t ca_model_n_learned(const struct ca_model *m)
+{
     const struct ca_graph *g = ca_net_graph(m->net);
     return ca_graph_n_tables(g) + ca_graph_n_params(g);
 }
@@ -249,6 +384,14 @@ struct ca_model_tensor ca_model_get_tensor(const struct ca_model *m, size_t i)
         t.dim[1] = t.row_len = s->width;
         t.is_table = 1;
         t.index = i;
+    } else if (i >= tables + ca_graph_n_params(g)) {
+        const struct ca_buffer *b = ca_graph_get_buffer(g, i - tables - ca_graph_n_params(g));
+        t.name = b->name;
+        t.n_dims = 1;
+        t.dim[0] = t.row_len = b->count;
+        t.rows = 1;
+        t.is_buffer = 1;
+        t.index = i - tables - ca_graph_n_params(g);
     } else {
         const struct ca_param *p = ca_graph_get_param(g, i - tables);
         t.name = p->name;
@@ -267,6 +410,9 @@ ca_real *ca_model_tensor_row(struct ca_model *m, const struct ca_model_tensor *t
 
     if (t->is_table)
         return ca_net_table_row(m->net, t->index, row, kind);
+    if (t->is_buffer)
+        return kind == CA_STATE_WEIGHT ? ca_net_buffers(m->net) + ca_graph_get_buffer(ca_net_graph(m->net), t->index)->at
+                                       : NULL;
     dense = ca_net_dense(m->net, kind);
     return dense ? dense + ca_graph_get_param(ca_net_graph(m->net), t->index)->at : NULL;
 }
@@ -277,7 +423,7 @@ int ca_model_reset_optimizer(struct ca_model *m, struct ca_err *err)
 
     if (rc || !ca_net_dense(m->net, CA_STATE_M))
         return rc;
-    for (size_t i = 0; i < ca_model_n_tensors(m); i++) {
+    for (size_t i = 0; i < ca_model_n_learned(m); i++) {
         struct ca_model_tensor t = ca_model_get_tensor(m, i);
         for (size_t r = 0; r < t.rows; r++) {
             memset(ca_model_tensor_row(m, &t, r, CA_STATE_M), 0, t.row_len * sizeof(ca_real));
@@ -312,102 +458,6 @@ int ca_model_digest(struct ca_model *m, char out[CA_DIGEST_HEX], struct ca_err *
     ca_digest_hex(d, out);
     ca_digest_free(d);
     return 0;
-}
-
-/* ---- binding ---- */
-
-static int bad_column(const char *name, const char *what, struct ca_err *err)
-{
-    (void)ca_err_set(err, CA_ESCHEMA, "column '%.100s' %s", name, what);
-    (void)ca_err_hint(err, "prepare the records with the schema and vocabulary the model was trained with");
-    return CA_ESCHEMA;
-}
-
-/* One feature's column: by name, or by position where the model has no names. */
-static int bind_one(const struct ca_feature *f, enum ca_role role, size_t nth, const struct ca_schema *s,
-                    size_t *column, struct ca_err *err)
-{
-    int c = f->name[0] ? ca_schema_find(s, f->name) : ca_schema_role(s, role, nth);
-
-    if (c < 0 && f->name[0])
-        return bad_column(f->name, "of the model is not in the records", err);
-    if (c < 0)
-        return ca_err_set(err, CA_ESCHEMA, "the model has more %s features than the records", ca_role_name(role));
-    *column = (size_t)c;
-    if (s->col[c].role != role || s->col[c].is_list)
-        return bad_column(s->col[c].name, role == CA_ROLE_NUMERIC ? "is numeric in the model, not in the records"
-                                                                  : "is categorical in the model, not in the records",
-                          err);
-    if (s->col[c].vocab != f->vocab) {
-        (void)ca_err_set(err, CA_ESCHEMA, "column '%.100s' has %lu ids in the records and %lu in the model",
-                         s->col[c].name, (unsigned long)s->col[c].vocab, (unsigned long)f->vocab);
-        (void)ca_err_hint(err, "prepare the records with the vocabulary the model was trained with");
-        return CA_ESCHEMA;
-    }
-    return 0;
-}
-
-static int same_vocabulary(const struct ca_model *m, const struct ca_head *head, struct ca_err *err)
-{
-    const struct ca_attachment *v = ca_head_attachment(head, CA_ATTACHMENT_VOCABULARY);
-    char digest[CA_DIGEST_HEX];
-    int rc;
-
-    if (!v || !m->vocabulary_digest[0])
-        return 0;
-    if ((rc = digest_bytes(v->data, v->size, digest, err)))
-        return rc;
-    if (!strcmp(digest, m->vocabulary_digest))
-        return 0;
-    (void)ca_err_set(err, CA_ESCHEMA, "the records' vocabulary is not the model's: %s, not %s", digest,
-                     m->vocabulary_digest);
-    (void)ca_err_hint(err, "prepare the records with the vocabulary the model was trained with");
-    return CA_ESCHEMA;
-}
-
-int ca_model_bind(const struct ca_model *m, const struct ca_head *head, struct ca_binding *b, struct ca_err *err)
-{
-    const struct ca_schema *s = &head->schema;
-    int rc = same_vocabulary(m, head, err);
-
-    memset(b, 0, sizeof *b);
-    if (rc)
-        return rc;
-    b->n_numeric = m->n_numeric;
-    b->n_fields = m->n_fields;
-    b->numeric = ca_mem_alloc(m->n_numeric, sizeof *b->numeric, err);
-    b->field = ca_mem_alloc(m->n_fields, sizeof *b->field, err);
-    b->ids = ca_mem_zalloc(m->n_fields, sizeof *b->ids, err);
-    b->values = ca_mem_zalloc(m->n_numeric, sizeof *b->values, err);
-    if (!b->numeric || !b->field || !b->ids || !b->values)
-        rc = CA_EMEMORY;
-    for (size_t i = 0; i < m->n_numeric && !rc; i++)
-        rc = bind_one(&m->numeric[i], CA_ROLE_NUMERIC, i, s, &b->numeric[i], err);
-    for (size_t i = 0; i < m->n_fields && !rc; i++)
-        rc = bind_one(&m->field[i], CA_ROLE_CATEGORICAL, i, s, &b->field[i], err);
-    if (rc)
-        ca_binding_fini(b);
-    return rc;
-}
-
-struct ca_feed ca_binding_feed(struct ca_binding *b, const struct ca_block *block)
-{
-    struct ca_feed feed = {.rows = block->rows, .ids = b->ids, .numeric = b->values};
-
-    for (size_t i = 0; i < b->n_fields; i++)
-        b->ids[i] = ca_block_u32(block, b->field[i]);
-    for (size_t i = 0; i < b->n_numeric; i++)
-        b->values[i] = ca_block_f32(block, b->numeric[i]);
-    return feed;
-}
-
-void ca_binding_fini(struct ca_binding *b)
-{
-    ca_mem_free(b->numeric);
-    ca_mem_free(b->field);
-    ca_mem_free(b->ids);
-    ca_mem_free(b->values);
-    memset(b, 0, sizeof *b);
 }
 
 /* A step may overflow without a loss to show for it: the last one has none after it. */

@@ -16,10 +16,22 @@
 #include "record/head.h"
 #include "record/rows.h"
 
+#define CA_SEQUENCE_MAX 65536 /* places of a sequence */
+
 struct ca_feature {
     char *name;     /* "" in a model of another origin that does not tell: bound by position */
-    uint32_t vocab; /* table rows; 0 for a numeric feature */
+    uint32_t vocab; /* table rows; 0 for a numeric feature or a task */
+    size_t length;  /* of a sequence: the newest so many entries are looked at */
+    size_t like;    /* of a sequence: the field whose vocabulary it shares, or CA_NO_FIELD */
+    int of_item;    /* of a field: it describes the item, not the user */
 };
+
+/* What a new model is told besides its architecture. */
+struct ca_model_choices {
+    size_t sequence_length;  /* places of each sequence */
+    const char *item_fields; /* names parted by commas; NULL: not told */
+};
+extern const struct ca_model_choices ca_model_choices_default; /* 50 places */
 
 struct ca_model {
     struct ca_arch_spec spec;
@@ -27,6 +39,11 @@ struct ca_model {
     size_t n_numeric;
     struct ca_feature *field;    /* n_fields, in input order */
     size_t n_fields;
+    struct ca_feature *sequence; /* n_sequences: the lists of its records, also where the architecture reads none */
+    size_t n_sequences;
+    struct ca_feature *task;     /* n_tasks: further labels of its records */
+    size_t n_tasks;
+    struct ca_feature domain;    /* name NULL: its records have no domain column */
     struct ca_net *net;          /* owned */
     json_t *meta;                /* object: "provenance" and other metadata that is kept; may be NULL */
     json_t *inputs;              /* array: what ca_model_input noted; may be NULL */
@@ -36,15 +53,24 @@ struct ca_model {
 };
 
 /*
- * A fresh model for streams like head: its numeric and categorical columns in
- * order, its vocabulary, its provenance. Weights from seed.
+ * A fresh model for streams like head: its columns in order, its vocabulary,
+ * its provenance. Weights from seed. choices NULL: the default.
  */
-int ca_model_new(struct ca_model **m, const struct ca_arch_spec *spec, const struct ca_head *head, uint64_t seed,
-                 struct ca_pool *pool, struct ca_err *err) CA_CHECK_ME;
+int ca_model_new(struct ca_model **m, const struct ca_arch_spec *spec, const struct ca_head *head,
+                 const struct ca_model_choices *choices, uint64_t seed, struct ca_pool *pool, struct ca_err *err)
+    CA_CHECK_ME;
 /* A fresh model over the features, vocabulary and metadata of another. */
 int ca_model_like(struct ca_model **m, const struct ca_arch_spec *spec, const struct ca_model *features, uint64_t seed,
                   struct ca_pool *pool, struct ca_err *err) CA_CHECK_ME;
 void ca_model_free(struct ca_model *m);
+
+/*
+ * How models of an architecture train where nothing else is said, which is how
+ * a new or loaded network is set up. CA: Adam with 0.1 for tables and 0.001
+ * for the rest. FX: one Adam with 0.001, the gradient clipped at length 10.
+ */
+struct ca_adam ca_model_adam(const struct ca_arch *arch);
+struct ca_regular ca_model_regular(const struct ca_arch *arch);
 
 #define CA_MODEL_FORCE 0x100u /* read or write a terminal after all */
 
@@ -89,20 +115,22 @@ int ca_model_input(struct ca_model *m, const char *kind, const char *digest, str
 int ca_model_digest(struct ca_model *m, char out[CA_DIGEST_HEX], struct ca_err *err) CA_CHECK_ME;
 
 /*
- * The weights one by one, tables first, as rows of row_len elements: a table's
- * own rows, anything else as one. Settle the network before reading rows.
+ * The weights one by one, as rows of row_len elements: tables first, a table's
+ * own rows, then parameters and then buffers, which have no moments, as one.
+ * Settle the network before reading rows.
  */
 struct ca_model_tensor {
     const char *name;
     unsigned n_dims;
     size_t dim[3];
     size_t rows, row_len;
-    int is_table;
-    size_t index; /* of ca_graph_get_table or ca_graph_get_param */
+    int is_table, is_buffer;
+    size_t index; /* of ca_graph_get_table, ca_graph_get_param or ca_graph_get_buffer */
 };
 size_t ca_model_n_tensors(const struct ca_model *m);
+size_t ca_model_n_learned(const struct ca_model *m); /* the first so many have moments */
 struct ca_model_tensor ca_model_get_tensor(const struct ca_model *m, size_t i);
-/* row_len elements; NULL for moments where there is no optimizer state. */
+/* row_len elements; NULL for moments of a buffer or where there is no optimizer state. */
 ca_real *ca_model_tensor_row(struct ca_model *m, const struct ca_model_tensor *t, size_t row, enum ca_state kind);
 
 /* After training: CA_ENUMERIC naming the first tensor with a weight that is not finite. Settles the network. */
@@ -115,14 +143,25 @@ int ca_model_check(struct ca_model *m, struct ca_err *err) CA_CHECK_ME;
 struct ca_binding {
     size_t *numeric;  /* column of each numeric feature */
     size_t *field;    /* column of each field */
-    const uint32_t **ids;    /* storage for ca_binding_feed */
-    const float **values;
-    size_t n_numeric, n_fields;
+    size_t *sequence; /* column of each sequence that the architecture reads, and its places */
+    size_t *length;
+    size_t *task;     /* column of each task's label */
+    size_t domain;    /* column, when has_domain */
+    int has_domain, has_labels; /* of all tasks */
+    size_t n_numeric, n_fields, n_sequences, n_tasks;
+    /* storage for ca_binding_feed and ca_binding_tasks */
+    const uint32_t **ids;
+    const float **values, **labels;
+    uint32_t *places;
+    size_t cap_places, n_places;
 };
 int ca_model_bind(const struct ca_model *m, const struct ca_head *head, struct ca_binding *b, struct ca_err *err)
     CA_CHECK_ME;
 /* The feed of a block: borrows from block and binding. */
-struct ca_feed ca_binding_feed(struct ca_binding *b, const struct ca_block *block);
+int ca_binding_feed(struct ca_binding *b, const struct ca_block *block, struct ca_feed *feed, struct ca_err *err)
+    CA_CHECK_ME;
+/* The labels of the further tasks, one column each; NULL when the architecture reads none or the stream lacks one. */
+const float *const *ca_binding_tasks(struct ca_binding *b, const struct ca_block *block);
 void ca_binding_fini(struct ca_binding *b);
 
 #endif

@@ -34,22 +34,68 @@ static int set_text(json_t *meta, const char *key, json_t *value, struct ca_err 
     return rc;
 }
 
+/* obj[key] = value, stealing it; 0, or nonzero when there is no memory. */
+static int give_key(json_t *obj, const char *key, json_t *value)
+{
+    return !value || json_object_set_new(obj, key, value);
+}
+
+static json_t *feature_json(const struct ca_model *m, const struct ca_feature *f)
+{
+    json_t *j = json_pack("{s:s}", "name", f->name);
+    int bad = !j;
+
+    if (!bad && f->vocab)
+        bad = give_key(j, "vocab", json_integer((json_int_t)f->vocab));
+    if (!bad && f->length)
+        bad = give_key(j, "length", json_integer((json_int_t)f->length));
+    if (!bad && f->like != CA_NO_FIELD)
+        bad = give_key(j, "like", json_string(m->field[f->like].name));
+    if (!bad && f->of_item)
+        bad = give_key(j, "item", json_true());
+    if (!bad)
+        return j;
+    json_decref(j);
+    return NULL;
+}
+
+/* An array of n features, or NULL. */
+static json_t *features_array(const struct ca_model *m, const struct ca_feature *f, size_t n)
+{
+    json_t *list = json_array();
+
+    for (size_t i = 0; i < n; i++)
+        if (!list || json_array_append_new(list, feature_json(m, &f[i]))) {
+            json_decref(list);
+            return NULL;
+        }
+    return list;
+}
+
+/* What a model does not have has no key. */
 static json_t *features_json(const struct ca_model *m)
 {
-    json_t *numeric = json_array(), *fields = json_array();
-    int bad = !numeric || !fields;
+    json_t *numeric = json_array(), *j = json_object();
+    int bad = !numeric || !j;
 
     for (size_t i = 0; i < m->n_numeric && !bad; i++)
         bad = json_array_append_new(numeric, json_string(m->numeric[i].name));
-    for (size_t i = 0; i < m->n_fields && !bad; i++)
-        bad = json_array_append_new(fields, json_pack("{s:s, s:I}", "name", m->field[i].name, "vocab",
-                                                      (json_int_t)m->field[i].vocab));
     if (bad) {
         json_decref(numeric);
-        json_decref(fields);
+        json_decref(j);
         return NULL;
     }
-    return json_pack("{s:o, s:o}", "numeric", numeric, "fields", fields);
+    bad = give_key(j, "numeric", numeric) || give_key(j, "fields", features_array(m, m->field, m->n_fields));
+    if (!bad && m->n_sequences)
+        bad = give_key(j, "sequences", features_array(m, m->sequence, m->n_sequences));
+    if (!bad && m->n_tasks)
+        bad = give_key(j, "tasks", features_array(m, m->task, m->n_tasks));
+    if (!bad && m->domain.name)
+        bad = give_key(j, "domain", feature_json(m, &m->domain));
+    if (!bad)
+        return j;
+    json_decref(j);
+    return NULL;
 }
 
 /* The kept metadata plus this run: a new reference. */
@@ -147,6 +193,66 @@ static json_t *get_text(const struct ca_st *st, const char *key, struct ca_err *
     return ca_json_parse(json_string_value(v), json_string_length(v), ca_st_name(st), 8, err);
 }
 
+static int parse_feature(struct ca_model *m, struct ca_feature *out, const json_t *f, int64_t least_vocab,
+                         struct ca_err *err)
+{
+    const char *name, *like = json_string_value(json_object_get(f, "like"));
+    int64_t vocab = 0, length = 0;
+    int rc = ca_json_get_str(f, "name", &name, err);
+
+    if (!rc && least_vocab)
+        rc = ca_json_get_int(f, "vocab", least_vocab, UINT32_MAX, &vocab, err);
+    if (!rc && json_object_get(f, "length"))
+        rc = ca_json_get_int(f, "length", 1, CA_SEQUENCE_MAX, &length, err);
+    if (!rc)
+        rc = ca_parts_feature(out, name, (uint32_t)vocab, err);
+    if (rc)
+        return rc;
+    out->length = (size_t)length;
+    out->of_item = json_is_true(json_object_get(f, "item"));
+    for (size_t i = 0; like && i < m->n_fields; i++)
+        if (!strcmp(m->field[i].name, like))
+            out->like = i;
+    if (like && (out->like == CA_NO_FIELD || m->field[out->like].vocab != out->vocab))
+        return ca_err_set(err, CA_EFORMAT, "sequence '%.100s' is like no field of the model", name);
+    return 0;
+}
+
+/* An optional array of objects; *size 0 where it is missing. */
+static int further_array(const json_t *j, const char *key, json_t **list, size_t *size, struct ca_err *err)
+{
+    int rc;
+
+    *size = 0;
+    *list = NULL;
+    if (!json_object_get(j, key))
+        return 0;
+    if ((rc = ca_json_get_array(j, key, list, err)))
+        return rc;
+    *size = json_array_size(*list);
+    return *size <= CA_MAX_COLUMNS ? 0 : ca_err_set(err, CA_EFORMAT, "more features than a stream has columns");
+}
+
+static int parse_further(struct ca_model *m, const json_t *j, struct ca_err *err)
+{
+    json_t *sequences, *tasks, *domain = json_object_get(j, "domain");
+    size_t n_sequences, n_tasks;
+    int rc;
+
+    if ((rc = further_array(j, "sequences", &sequences, &n_sequences, err)) ||
+        (rc = further_array(j, "tasks", &tasks, &n_tasks, err)) ||
+        (rc = ca_parts_further(m, n_sequences, n_tasks, err)))
+        return rc;
+    for (size_t i = 0; i < n_sequences && !rc; i++) {
+        rc = parse_feature(m, &m->sequence[i], json_array_get(sequences, i), 1, err);
+        if (!rc && !m->sequence[i].length)
+            rc = ca_err_set(err, CA_EFORMAT, "sequence '%.100s' has no length", m->sequence[i].name);
+    }
+    for (size_t i = 0; i < n_tasks && !rc; i++)
+        rc = parse_feature(m, &m->task[i], json_array_get(tasks, i), 0, err);
+    return rc || !domain ? rc : parse_feature(m, &m->domain, domain, 1, err);
+}
+
 static int parse_features(struct ca_model *m, const json_t *j, struct ca_err *err)
 {
     json_t *numeric, *fields;
@@ -162,15 +268,9 @@ static int parse_features(struct ca_model *m, const json_t *j, struct ca_err *er
         rc = name ? ca_parts_feature(&m->numeric[i], name, 0, err)
                   : ca_err_set(err, CA_EFORMAT, "a numeric feature is not a name");
     }
-    for (size_t i = 0; i < m->n_fields && !rc; i++) {
-        const json_t *f = json_array_get(fields, i);
-        const char *name;
-        int64_t vocab;
-        if (!(rc = ca_json_get_str(f, "name", &name, err)) &&
-            !(rc = ca_json_get_int(f, "vocab", 1, UINT32_MAX, &vocab, err)))
-            rc = ca_parts_feature(&m->field[i], name, (uint32_t)vocab, err);
-    }
-    return rc;
+    for (size_t i = 0; i < m->n_fields && !rc; i++)
+        rc = parse_feature(m, &m->field[i], json_array_get(fields, i), 1, err);
+    return rc ? rc : parse_further(m, j, err);
 }
 
 /* Keys that are not ours travel with the model; provenance is kept as JSON. */
@@ -265,6 +365,11 @@ static struct wanted wanted(const struct ca_graph *g, size_t i)
         w.n_dims = 2;
         w.dim[0] = t->rows;
         w.dim[1] = t->width;
+    } else if (i >= tables + ca_graph_n_params(g)) {
+        const struct ca_buffer *b = ca_graph_get_buffer(g, i - tables - ca_graph_n_params(g));
+        w.name = b->name;
+        w.n_dims = 1;
+        w.dim[0] = b->count;
     } else {
         const struct ca_param *p = ca_graph_get_param(g, i - tables);
         w.name = p->name;
@@ -310,7 +415,7 @@ static size_t tensor_of(const struct ca_graph *g, size_t n, const char *name)
 static int map_tensors(const struct ca_st *st, const struct ca_graph *g, struct place *at, int *has_state,
                        struct ca_err *err)
 {
-    size_t n = ca_graph_n_tables(g) + ca_graph_n_params(g), found[4] = {0};
+    size_t learned = ca_graph_n_tables(g) + ca_graph_n_params(g), n = learned + ca_graph_n_buffers(g), found[4] = {0};
 
     for (size_t i = 0; i < ca_st_count(st); i++) {
         const struct ca_st_tensor *t = ca_st_tensor(st, i);
@@ -327,7 +432,7 @@ static int map_tensors(const struct ca_st *st, const struct ca_graph *g, struct 
             continue;
         }
         at[i].tensor = tensor_of(g, n, t->name + strlen(prefixes[at[i].kind]));
-        if (at[i].tensor == n)
+        if (at[i].tensor == n || (at[i].kind && at[i].tensor >= learned))
             return unlike(st, t, "is not of this architecture", err);
         w = wanted(g, at[i].tensor);
         if ((rc = check_shape(st, t, &w, err)))
@@ -340,12 +445,12 @@ static int map_tensors(const struct ca_st *st, const struct ca_graph *g, struct 
             (void)ca_err_at(err, ca_st_name(st), -1, -1);
             return CA_ESCHEMA;
         }
-    if ((found[1] || found[2]) && (found[1] != n || found[2] != n)) {
+    if ((found[1] || found[2]) && (found[1] != learned || found[2] != learned)) {
         (void)ca_err_set(err, CA_ESCHEMA, "the optimizer's state is incomplete");
         (void)ca_err_at(err, ca_st_name(st), -1, -1);
         return CA_ESCHEMA;
     }
-    *has_state = found[1] == n;
+    *has_state = found[1] == learned;
     return 0;
 }
 
@@ -457,11 +562,8 @@ static int load(struct ca_model *m, struct ca_st *st, unsigned flags, struct ca_
         ca_graph_free(g);
         goto done;
     }
-    m->net = ca_net_new(g, pool, 0, (flags & CA_NET_INFERENCE) | CA_NET_BLANK, err);
-    if (!m->net) {
-        rc = err ? err->code : CA_EMEMORY;
+    if ((rc = ca_parts_net(m, g, 0, (flags & CA_NET_INFERENCE) | CA_NET_BLANK, pool, err)))
         goto done;
-    }
     rc = read_tensors(m, st, at, flags, err);
     if (!rc && has_state && !(flags & CA_NET_INFERENCE))
         rc = read_steps(m, st, err);
@@ -494,23 +596,32 @@ int ca_model_load(struct ca_model **out, const char *path, unsigned flags, struc
 
 struct saving {
     struct ca_model *m;
-    size_t n; /* tensors of the model; the file has n, 2n and 3n of them, then the vocabulary */
-    size_t n_states;
+    size_t n, learned; /* tensors of the model, and those with moments, which come first */
+    size_t total;      /* in the file: n, then the first and the second moments, or n alone; then the vocabulary */
 };
+
+/* Which tensor of the model, and what of it, the i-th of the file is. */
+static struct ca_model_tensor nth(const struct saving *s, size_t i, size_t *state)
+{
+    size_t j = i < s->n ? 0 : i - s->n;
+
+    *state = i < s->n ? 0 : 1 + j / s->learned;
+    return ca_model_get_tensor(s->m, i < s->n ? i : j % s->learned);
+}
 
 static int give(void *arg, size_t i, struct ca_st_sink *sink, struct ca_err *err)
 {
     const struct saving *s = arg;
     struct ca_model_tensor t;
     float piece[PIECE];
-    size_t used = 0;
+    size_t used = 0, state;
     int rc = 0;
 
-    if (i == s->n * s->n_states)
+    if (i == s->total)
         return ca_st_put(sink, s->m->vocabulary, s->m->vocabulary_size, err);
-    t = ca_model_get_tensor(s->m, i % s->n);
+    t = nth(s, i, &state);
     for (size_t r = 0; r < t.rows && !rc; r++) {
-        const ca_real *row = ca_model_tensor_row(s->m, &t, r, states[i / s->n]);
+        const ca_real *row = ca_model_tensor_row(s->m, &t, r, states[state]);
         for (size_t k = 0; k < t.row_len && !rc; k++) {
             piece[used++] = (float)row[k];
             if (used == PIECE) {
@@ -528,10 +639,11 @@ static int list_tensors(const struct saving *s, struct ca_st_tensor *out, struct
     struct ca_buf b = {0};
     int rc = 0;
 
-    for (size_t i = 0; i < s->n * s->n_states && !rc; i++) {
-        struct ca_model_tensor t = ca_model_get_tensor(s->m, i % s->n);
+    for (size_t i = 0; i < s->total && !rc; i++) {
+        size_t state;
+        struct ca_model_tensor t = nth(s, i, &state);
         ca_buf_clear(&b);
-        ca_buf_printf(&b, "%s%s", prefixes[i / s->n], t.name);
+        ca_buf_printf(&b, "%s%s", prefixes[state], t.name);
         if ((rc = ca_buf_check(&b, err)))
             break;
         out[i].name = ca_arena_strdup(names, b.data, err);
@@ -565,8 +677,8 @@ int ca_model_write(struct ca_model *m, struct ca_out *out, unsigned flags, const
     /* a model that has taken no step has nothing but zeros to remember: two thirds of the file */
     int state = !(flags & CA_MODEL_WEIGHTS_ONLY) && ca_net_dense(m->net, CA_STATE_M) != NULL &&
                 (ca_net_steps(m->net, CA_STEP_DENSE) || ca_net_steps(m->net, CA_STEP_TABLES));
-    struct saving s = {m, ca_model_n_tensors(m), state ? 3 : 1};
-    size_t n = s.n * s.n_states;
+    struct saving s = {.m = m, .n = ca_model_n_tensors(m), .learned = ca_model_n_learned(m)};
+    size_t n = s.total = s.n + (state ? 2 * s.learned : 0);
     struct ca_st_tensor *t = NULL;
     struct ca_arena names = {0};
     json_t *meta = NULL;

@@ -52,7 +52,8 @@ int ca_scorer_next(struct ca_scorer *s, struct ca_block *b, const float **logit,
         return rc;
     *b = ca_rows_view(s->rows);
     b->first_row = s->done;
-    feed = ca_binding_feed(&s->bind, b);
+    if ((rc = ca_binding_feed(&s->bind, b, &feed, err)))
+        return rc;
     if ((rc = ca_net_forward(s->m->net, &feed, s->logit, err))) {
         if (err && err->has_record)
             err->record += s->done;

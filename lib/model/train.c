@@ -6,7 +6,9 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
+#include "data/shuffle.h"
 #include "model/score.h"
+#include "nn/snapshot.h"
 
 #include "base/banned.h"
 
@@ -25,6 +27,13 @@ struct training {
     double epoch_sum;
     int64_t epoch_rows;
     uint64_t evaluated_at;      /* step of the last evaluation */
+    struct ca_shuffle *shuffle; /* the order of this epoch, NULL for that of the stream */
+    struct ca_block bucket;     /* what it gives out, from row `given` on */
+    const uint32_t *bucket_at;
+    size_t given;
+    struct ca_snapshot *best;   /* with a plateau */
+    struct ca_measures best_valid;
+    uint64_t stale;             /* epochs since */
 };
 
 static int missing(const struct ca_reader *r, const char *what, const char *cure, struct ca_err *err)
@@ -77,6 +86,8 @@ static int open_training(struct training *t, struct ca_err *err)
         (void)ca_err_at(err, ca_reader_name(t->r), -1, -1);
         return rc;
     }
+    if (t->m->spec.arch->reads & CA_READS_TASKS && t->bind.n_tasks && !t->bind.has_labels)
+        return missing(t->r, "labels of all the tasks that the model learns", NULL, err);
     if (t->o->epochs > 1 && (rc = ca_reader_index(t->r, err)))
         return rc;
     t->rows = ca_rows_new(&head->schema, err);
@@ -90,6 +101,8 @@ static void close_training(struct training *t)
     ca_binding_fini(&t->teacher_bind);
     ca_rows_free(t->rows);
     ca_mem_free(t->teacher_logit);
+    ca_shuffle_free(t->shuffle);
+    ca_snapshot_free(t->best);
 }
 
 static int put(struct ca_out *out, struct ca_err *err, const char *text)
@@ -155,18 +168,20 @@ static int place_fault(const struct training *t, int rc, struct ca_err *err)
 static int one_batch(struct training *t, struct ca_err *err)
 {
     struct ca_block b = ca_rows_view(t->rows);
-    struct ca_feed feed = ca_binding_feed(&t->bind, &b);
     struct ca_target target = {.label = ca_block_f32(&b, (size_t)t->label)};
+    struct ca_feed feed, asked;
     double sum = 0;
-    int rc = 0;
+    int rc = ca_binding_feed(&t->bind, &b, &feed, err);
 
+    target.task = ca_binding_tasks(&t->bind, &b);
     if (t->teacher >= 0)
         target.teacher = ca_block_f32(&b, (size_t)t->teacher);
     if (t->weight >= 0)
         target.weight = ca_block_f32(&b, (size_t)t->weight);
-    if (t->o->teacher) {
-        struct ca_feed asked = ca_binding_feed(&t->teacher_bind, &b);
-        rc = ca_net_forward(t->o->teacher->net, &asked, t->teacher_logit, err);
+    if (t->o->teacher && !rc) {
+        rc = ca_binding_feed(&t->teacher_bind, &b, &asked, err);
+        if (!rc)
+            rc = ca_net_forward(t->o->teacher->net, &asked, t->teacher_logit, err);
         target.teacher = t->teacher_logit;
     }
     if (!rc)
@@ -186,6 +201,57 @@ static int one_batch(struct training *t, struct ca_err *err)
     return 0;
 }
 
+/* Read the stream to its end into the order of this epoch. */
+static int begin_shuffle(struct training *t, uint64_t epoch, struct ca_err *err)
+{
+    struct ca_block b;
+    char phase[32];
+    int rc;
+
+    ca_shuffle_free(t->shuffle);
+    t->shuffle = NULL;
+    t->bucket = (struct ca_block){0};
+    t->given = 0;
+    (void)snprintf(phase, sizeof phase, "epoch %llu", (unsigned long long)epoch + 1);
+    if ((rc = ca_shuffle_new(&t->shuffle, ca_reader_head(t->r), t->o->seed, phase, err)))
+        return rc;
+    while ((rc = ca_reader_next(t->r, &b, err)) > 0)
+        if ((rc = ca_shuffle_add(t->shuffle, &b, err)))
+            break;
+    return rc;
+}
+
+/* The next batch into t->rows: 1, 0 at the end, or a fault. */
+static int fill(struct training *t, struct ca_err *err)
+{
+    size_t have = 0;
+
+    ca_rows_clear(t->rows);
+    if (!t->shuffle)
+        return ca_reader_fill(t->r, t->rows, t->o->batch, err);
+    while (have < t->o->batch) {
+        size_t n = t->bucket.rows - t->given;
+        int rc;
+
+        if (!n) {
+            if ((rc = ca_shuffle_next(t->shuffle, &t->bucket, &t->bucket_at, err)) < 0)
+                return rc;
+            t->given = 0;
+            if (!rc) {
+                t->bucket.rows = 0;
+                break;
+            }
+            continue;
+        }
+        n = n < t->o->batch - have ? n : t->o->batch - have;
+        if ((rc = ca_rows_append_at(t->rows, &t->bucket, t->bucket_at + t->given, n, err)))
+            return rc;
+        t->given += n;
+        have += n;
+    }
+    return have > 0;
+}
+
 static int one_epoch(struct training *t, struct ca_err *err)
 {
     char note[48];
@@ -194,8 +260,7 @@ static int one_epoch(struct training *t, struct ca_err *err)
     t->epoch_sum = 0;
     t->epoch_rows = 0;
     for (;;) {
-        ca_rows_clear(t->rows);
-        rc = ca_reader_fill(t->r, t->rows, t->o->batch, err);
+        rc = fill(t, err);
         if (rc <= 0)
             break;
         if ((rc = one_batch(t, err)))
@@ -219,22 +284,55 @@ static int one_epoch(struct training *t, struct ca_err *err)
     return t->since_rows ? log_line(t, NULL, err) : 0;
 }
 
+#define LEAST_GAIN 1e-6 /* FuxiCTR's: less is no improvement */
+
+/* After an epoch and its evaluation: keep the best, slow down, or end (*ended). */
+static int judge(struct training *t, uint64_t epoch, int *ended, struct ca_err *err)
+{
+    const struct ca_train_plateau *p = t->o->plateau;
+    const struct ca_measures *now = &t->res->valid, *best = &t->best_valid;
+    double gain = p->by_logloss ? best->logloss - now->logloss : now->auc - best->auc;
+    struct ca_adam adam;
+
+    if (!t->best || !(gain < LEAST_GAIN)) {
+        t->best_valid = *now;
+        t->res->best_epoch = epoch + 1;
+        t->stale = 0;
+        return ca_snapshot_take(&t->best, t->m->net, err);
+    }
+    adam = ca_net_adam(t->m->net);
+    adam.lr_table = fmax(adam.lr_table * p->decay, fmin(p->lr_least, adam.lr_table));
+    adam.lr_dense = fmax(adam.lr_dense * p->decay, fmin(p->lr_least, adam.lr_dense));
+    ca_net_set_adam(t->m->net, &adam);
+    *ended = ++t->stale >= p->patience;
+    return 0;
+}
+
 int ca_train(struct ca_model *m, struct ca_reader *r, const struct ca_train_opts *opts, struct ca_train_result *result,
              struct ca_err *err)
 {
     struct training t = {.m = m, .r = r, .o = opts, .res = result};
-    int rc = open_training(&t, err);
+    int rc = open_training(&t, err), ended = 0;
 
     memset(result, 0, sizeof *result);
     ca_net_want(m->net, opts->step);
     t.started_s = ca_clock_wall_s();
     if (!rc)
         rc = log_names(&t, err);
-    for (uint64_t e = 0; e < opts->epochs && !rc; e++) {
+    for (uint64_t e = 0; e < opts->epochs && !rc && !ended; e++) {
         if (e)
             rc = ca_reader_seek(r, 0, err);
+        if (!rc && opts->shuffle)
+            rc = begin_shuffle(&t, e, err);
         if (!rc)
             rc = one_epoch(&t, err);
+        if (!rc && opts->plateau && result->evaluated)
+            rc = judge(&t, e, &ended, err);
+        result->epochs = e + 1;
+    }
+    if (!rc && t.best) {
+        ca_snapshot_restore(t.best, m->net);
+        result->valid = t.best_valid;
     }
     result->train_s += ca_clock_wall_s() - t.started_s;
     if (!rc)

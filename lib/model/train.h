@@ -12,6 +12,19 @@
 #include "model/model.h"
 #include "record/reader.h"
 
+/*
+ * As FuxiCTR trains (specification: kdef 4): after each epoch the model is
+ * evaluated; where it is not better than the best so far by 1e-6, learning
+ * rates are multiplied and, when that happened patience times in a row,
+ * training ends. The model is left as the best evaluation found it.
+ */
+struct ca_train_plateau {
+    uint64_t patience;
+    double decay;     /* of the rates: 0.1 */
+    double lr_least;  /* 1e-6 */
+    int by_logloss;   /* judge by LogLoss, else by AUC */
+};
+
 struct ca_train_opts {
     size_t batch;                /* rows a step */
     uint64_t epochs;             /* more than one needs an indexed file */
@@ -20,6 +33,9 @@ struct ca_train_opts {
     const char *teacher_column;  /* NULL: the first of role teacher, where the loss needs one */
     struct ca_model *teacher;    /* or a model asked as it goes; NULL for none */
     int weights;                 /* multiply each row's loss by the weight column */
+    int shuffle;                 /* the rows of each epoch in an order of its own, from seed; scratch goes to TMPDIR */
+    uint64_t seed;
+    const struct ca_train_plateau *plateau; /* NULL: every epoch, and what the last one leaves; needs valid */
     const char *valid;           /* records to evaluate on, NULL for none */
     uint64_t valid_interval;     /* steps between evaluations; 0: after each epoch only */
     struct ca_out *log;          /* TSV of the steps, NULL for none; borrowed */
@@ -33,7 +49,9 @@ struct ca_train_result {
     double loss;                 /* mean over the last epoch, before each step */
     double train_s;              /* wall clock without evaluation: for logs only */
     int evaluated;
-    struct ca_measures valid;    /* the last evaluation */
+    struct ca_measures valid;    /* the last evaluation; with a plateau the best */
+    uint64_t epochs;             /* done */
+    uint64_t best_epoch;         /* with a plateau: whose model it is, from 1 */
 };
 
 /*

@@ -415,6 +415,11 @@ void ca_net_set_adam(struct ca_net *n, const struct ca_adam *a)
     ca_adam_clock_restart(&n->table_clock, a, a->lr_table, n->table_clock.now);
 }
 
+struct ca_adam ca_net_adam(const struct ca_net *n)
+{
+    return n->adam;
+}
+
 void ca_net_set_regular(struct ca_net *n, const struct ca_regular *r)
 {
     /* From now on rows may move in every step: none may rest in the past. */

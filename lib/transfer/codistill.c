@@ -90,10 +90,14 @@ static size_t gathered(const struct ca_codistill_opts *o, int64_t number)
 /* Teacher logits of the present batch, and its gradients unless it is frozen. */
 static int teach(struct stage *s, const struct ca_block *b, int64_t number, struct ca_err *err)
 {
-    struct ca_feed feed = ca_binding_feed(&s->teacher_at, b);
     struct ca_target target = {.label = ca_block_f32(b, s->label)};
+    struct ca_feed feed;
     double sum;
+    int rc = ca_binding_feed(&s->teacher_at, b, &feed, err);
 
+    if (rc)
+        return rc;
+    target.task = ca_binding_tasks(&s->teacher_at, b);
     if (!s->opts->interval)
         return ca_net_forward(s->teacher->net, &feed, s->teacher_logit, err);
     if (s->opts->average) {
@@ -107,9 +111,13 @@ static int teach(struct stage *s, const struct ca_block *b, int64_t number, stru
 
 static int learn(struct stage *s, const struct ca_block *b, double *loss, struct ca_err *err)
 {
-    struct ca_feed feed = ca_binding_feed(&s->student_at, b);
     struct ca_target target = {.label = ca_block_f32(b, s->label), .teacher = s->teacher_logit};
+    struct ca_feed feed;
+    int rc = ca_binding_feed(&s->student_at, b, &feed, err);
 
+    if (rc)
+        return rc;
+    target.task = ca_binding_tasks(&s->student_at, b);
     return ca_net_gradient(s->student->net, &feed, &s->opts->loss, &target, loss, s->student_logit, err);
 }
 

@@ -107,7 +107,7 @@ static inline struct ca_model *make(const char *arch, struct ca_pool *pool)
                            i < NUMERIC ? CA_TYPE_F32 : CA_TYPE_U32, 0, i < NUMERIC ? 0 : vocab[i - NUMERIC], NULL);
     }
     (void)snprintf(text, sizeof text, "%s:4:8,4", arch);
-    if (rc || ca_arch_parse(text, &spec, NULL) || ca_model_new(&m, &spec, &h, 1, pool, NULL))
+    if (rc || ca_arch_parse(text, &spec, NULL) || ca_model_new(&m, &spec, &h, NULL, 1, pool, NULL))
         abort();
     ca_head_fini(&h);
     set_weights(m);

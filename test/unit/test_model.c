@@ -43,7 +43,7 @@ static struct ca_model *make_model(const char *arch, size_t numeric, size_t fiel
 
     if (ca_arch_parse(arch, &spec, NULL) || make_head(&h, numeric, fields, vocab, words))
         return NULL;
-    if (ca_model_new(&m, &spec, &h, 3, pool, NULL))
+    if (ca_model_new(&m, &spec, &h, NULL, 3, pool, NULL))
         m = NULL;
     ca_head_fini(&h);
     return m;

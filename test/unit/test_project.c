@@ -47,7 +47,7 @@ static struct ca_model *teacher(struct ca_pool *pool, struct ca_err *err)
         rc = ca_schema_add(&head.schema, name, CA_ROLE_CATEGORICAL, CA_TYPE_U32, 0, rows_of[f], err);
     }
     if (!rc)
-        rc = ca_model_new(&m, &spec, &head, 1, pool, err);
+        rc = ca_model_new(&m, &spec, &head, NULL, 1, pool, err);
     ca_head_fini(&head);
     for (size_t f = 0; f < FIELDS && !rc; f++)
         for (size_t r = 0; r < rows_of[f]; r++) {

@@ -68,7 +68,7 @@ static struct ca_model *zoo_make(const char *arch, struct ca_pool *pool)
         rc = ca_schema_add(&h.schema, name, i < NUMERIC ? CA_ROLE_NUMERIC : CA_ROLE_CATEGORICAL,
                            i < NUMERIC ? CA_TYPE_F32 : CA_TYPE_U32, 0, i < NUMERIC ? 0 : vocab[i - NUMERIC], NULL);
     }
-    if (rc || ca_arch_parse(arch, &spec, &err) || ca_model_new(&m, &spec, &h, 1, pool, &err)) {
+    if (rc || ca_arch_parse(arch, &spec, &err) || ca_model_new(&m, &spec, &h, NULL, 1, pool, &err)) {
         (void)printf("Bail out! %s\n", ca_err_format(&err, text, sizeof text));
         exit(70);
     }
