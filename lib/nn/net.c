@@ -305,7 +305,8 @@ static void scale_task(void *arg, size_t task, unsigned worker)
 
     (void)worker;
     if (task < n->graph->n_tables) {
-        ca_table_scale(&n->table[task], s->scale);
+        if (!decays(s)) /* what decays is scaled as it is stepped */
+            ca_table_scale(&n->table[task], s->scale);
         return;
     }
     from = (task - n->graph->n_tables) * CA_RANGE_DENSE;
@@ -342,7 +343,6 @@ static int clip(struct step *s, struct ca_err *err)
     if (!(norm + 1e-6 > n->regular.clip))
         return 0;
     s->scale = (ca_real)(n->regular.clip / (norm + 1e-6));
-    /* what decays is scaled as it is stepped */
     ca_pool_run(n->pool, n->graph->n_tables + ca_inside_dense_ranges(n), scale_task, s);
     return 0;
 }
