@@ -115,11 +115,11 @@ static int show_header(const struct ca_head *h, int format, struct ca_buf *text,
         ca_buf_char(text, '\n');
         return rc;
     }
-    ca_buf_str(text, "name\trole\ttype\tlist\tvocab\n");
+    ca_buf_str(text, "name\trole\ttype\tlist\tvocab\tlike\n");
     for (size_t i = 0; i < h->schema.n; i++) {
         const struct ca_column *c = &h->schema.col[i];
-        ca_buf_printf(text, "%s\t%s\t%s\t%d\t%u\n", c->name, ca_role_name(c->role), ca_type_name(c->type), c->is_list,
-                      c->vocab);
+        ca_buf_printf(text, "%s\t%s\t%s\t%d\t%u\t%s\n", c->name, ca_role_name(c->role), ca_type_name(c->type),
+                      c->is_list, c->vocab, c->like ? c->like : "");
     }
     return 0;
 }

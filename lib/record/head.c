@@ -101,8 +101,14 @@ fail:
 
 static json_t *column_json(const struct ca_column *c)
 {
-    return json_pack("{s:s, s:s, s:s, s:b, s:I}", "name", c->name, "role", ca_role_name(c->role), "type",
-                     ca_type_name(c->type), "list", c->is_list, "vocab", (json_int_t)c->vocab);
+    json_t *j = json_pack("{s:s, s:s, s:s, s:b, s:I}", "name", c->name, "role", ca_role_name(c->role), "type",
+                          ca_type_name(c->type), "list", c->is_list, "vocab", (json_int_t)c->vocab);
+
+    if (j && c->like && json_object_set_new(j, "like", json_string(c->like))) {
+        json_decref(j);
+        return NULL;
+    }
+    return j;
 }
 
 int ca_head_dump(const struct ca_head *h, struct ca_buf *out, struct ca_err *err)
@@ -143,6 +149,19 @@ static int parse_column(struct ca_schema *s, const json_t *c, struct ca_err *err
     return ca_schema_add(s, name, role, type, json_is_true(list), (uint32_t)vocab, err);
 }
 
+/* Whose ids a sequence has: once all columns are there, since it may be a later one. */
+static int parse_like(struct ca_schema *s, const json_t *c, struct ca_err *err)
+{
+    const char *name, *like;
+    int rc;
+
+    if (!json_object_get(c, "like"))
+        return 0;
+    if ((rc = ca_json_get_str(c, "name", &name, err)) || (rc = ca_json_get_str(c, "like", &like, err)))
+        return rc;
+    return ca_schema_like(s, name, like, err);
+}
+
 int ca_head_parse(struct ca_head *h, const char *text, size_t n, const char *file, int64_t base, struct ca_err *err)
 {
     json_t *all = ca_json_parse(text, n, file, base, err), *columns, *c;
@@ -159,6 +178,9 @@ int ca_head_parse(struct ca_head *h, const char *text, size_t n, const char *fil
         json_array_foreach(columns, i, c)
             if (!rc)
                 rc = parse_column(&h->schema, c, err);
+        json_array_foreach(columns, i, c)
+            if (!rc)
+                rc = parse_like(&h->schema, c, err);
     }
     if (rc) {
         (void)ca_err_at(err, file, base, -1);

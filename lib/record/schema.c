@@ -146,7 +146,33 @@ int ca_schema_add(struct ca_schema *s, const char *name, enum ca_role role, enum
         ca_mem_free(copy);
         return CA_EMEMORY;
     }
-    s->col[s->n++] = (struct ca_column){copy, role, type, is_list, vocab};
+    s->col[s->n++] = (struct ca_column){copy, role, type, is_list, vocab, NULL};
+    return 0;
+}
+
+int ca_schema_like(struct ca_schema *s, const char *name, const char *like, struct ca_err *err)
+{
+    size_t c = 0;
+    int of;
+    char *copy = NULL;
+    int rc;
+
+    if ((rc = ca_schema_need(s, name, &c, err)))
+        return rc;
+    if (like) {
+        if ((of = ca_schema_find(s, like)) < 0)
+            return ca_err_set(err, CA_ESCHEMA, "column '%s' has the ids of '%s', which is no column", name, like);
+        if (s->col[c].role != CA_ROLE_SEQUENCE || s->col[of].role != CA_ROLE_CATEGORICAL)
+            return ca_err_set(err, CA_ESCHEMA, "column '%s' (%s) cannot have the ids of '%s' (%s): only a sequence has those of a categorical column",
+                              name, ca_role_name(s->col[c].role), like, ca_role_name(s->col[of].role));
+        if (s->col[c].vocab != s->col[of].vocab)
+            return ca_err_set(err, CA_ESCHEMA, "column '%s' has the ids of '%s', but a vocabulary of %u and not of %u",
+                              name, like, s->col[c].vocab, s->col[of].vocab);
+        if (!(copy = ca_mem_strdup(like, err)))
+            return CA_EMEMORY;
+    }
+    ca_mem_free(s->col[c].like);
+    s->col[c].like = copy;
     return 0;
 }
 
@@ -157,9 +183,12 @@ int ca_schema_copy(struct ca_schema *to, const struct ca_schema *from, struct ca
     if (from->n && ca_mem_grow((void **)&s.col, &s.cap, from->n, sizeof *s.col, err))
         return CA_EMEMORY;
     for (; s.n < from->n; s.n++) {
-        s.col[s.n] = from->col[s.n];
-        s.col[s.n].name = ca_mem_strdup(from->col[s.n].name, err);
-        if (!s.col[s.n].name) {
+        const struct ca_column *c = &from->col[s.n];
+        s.col[s.n] = *c;
+        s.col[s.n].name = ca_mem_strdup(c->name, err);
+        s.col[s.n].like = c->like ? ca_mem_strdup(c->like, err) : NULL;
+        if (!s.col[s.n].name || (c->like && !s.col[s.n].like)) {
+            s.n++;
             ca_schema_fini(&s);
             return CA_EMEMORY;
         }
@@ -170,8 +199,10 @@ int ca_schema_copy(struct ca_schema *to, const struct ca_schema *from, struct ca
 
 void ca_schema_fini(struct ca_schema *s)
 {
-    for (size_t i = 0; i < s->n; i++)
+    for (size_t i = 0; i < s->n; i++) {
         ca_mem_free(s->col[i].name);
+        ca_mem_free(s->col[i].like);
+    }
     ca_mem_free(s->col);
     *s = (struct ca_schema){0};
 }
@@ -220,7 +251,7 @@ int ca_schema_equal(const struct ca_schema *a, const struct ca_schema *b)
     for (size_t i = 0; i < a->n; i++) {
         const struct ca_column *x = &a->col[i], *y = &b->col[i];
         if (x->role != y->role || x->type != y->type || x->is_list != y->is_list || x->vocab != y->vocab ||
-            strcmp(x->name, y->name))
+            strcmp(x->name, y->name) || !x->like != !y->like || (x->like && strcmp(x->like, y->like)))
             return 0;
     }
     return 1;

@@ -33,6 +33,8 @@ struct ca_column {
     enum ca_type type;
     int is_list;     /* rows hold lists of type */
     uint32_t vocab;  /* table rows, for CATEGORICAL, SEQUENCE and DOMAIN; else 0 */
+    char *like;      /* of a SEQUENCE: the CATEGORICAL column of this schema whose ids its items are, with the same
+                        vocab; NULL: ids of its own */
 };
 
 /* Zero-initialise. */
@@ -46,6 +48,12 @@ struct ca_schema {
 /* Append a column; name is copied. CA_ESCHEMA for a bad or repeated name or a type the role does not take. */
 int ca_schema_add(struct ca_schema *s, const char *name, enum ca_role role, enum ca_type type, int is_list,
                   uint32_t vocab, struct ca_err *err) CA_CHECK_ME;
+
+/*
+ * Column name's ids are those of column like (copied; NULL: its own again). CA_ESCHEMA unless name is a SEQUENCE and
+ * like a CATEGORICAL column of the schema, both there already, with the same vocab.
+ */
+int ca_schema_like(struct ca_schema *s, const char *name, const char *like, struct ca_err *err) CA_CHECK_ME;
 int ca_schema_copy(struct ca_schema *to, const struct ca_schema *from, struct ca_err *err) CA_CHECK_ME;
 void ca_schema_fini(struct ca_schema *s);
 

@@ -64,6 +64,12 @@ int ca_pick_init(struct ca_pick *p, const struct ca_schema *s, const char *colum
         p->from[kept++] = p->from[i];
         rc = ca_schema_add(&p->schema, col->name, col->role, col->type, col->is_list, col->vocab, err);
     }
+    /* a sequence whose column goes keeps its ids, and they are its own from now on */
+    for (size_t i = 0; !rc && i < p->schema.n; i++) {
+        const struct ca_column *col = &s->col[p->from[i]];
+        if (col->like && ca_schema_find(&p->schema, col->like) >= 0)
+            rc = ca_schema_like(&p->schema, col->name, col->like, err);
+    }
     if (!rc && !p->schema.n)
         rc = ca_err_set(err, CA_EUSAGE, "no column is left");
 done:

@@ -11,6 +11,7 @@
 #include "base/mem.h"
 #include "base/rng.h"
 #include "record/reader.h"
+#include "record/select.h"
 #include "record/wire.h"
 #include "record/writer.h"
 #include "tap.h"
@@ -28,13 +29,14 @@ static int make_head(struct ca_head *h)
            ca_schema_add(s, "w", CA_ROLE_WEIGHT, CA_TYPE_F32, 0, 0, NULL) ||
            ca_schema_add(s, "t", CA_ROLE_TIME, CA_TYPE_I64, 0, 0, NULL) ||
            ca_schema_add(s, "I1", CA_ROLE_NUMERIC, CA_TYPE_F32, 0, 0, NULL) ||
-           ca_schema_add(s, "C1 \"x\"", CA_ROLE_CATEGORICAL, CA_TYPE_U32, 0, 1000, NULL) ||
+           ca_schema_add(s, "C1 \"x\"", CA_ROLE_CATEGORICAL, CA_TYPE_U32, 0, 77, NULL) ||
            ca_schema_add(s, "hist", CA_ROLE_SEQUENCE, CA_TYPE_U32, 1, 77, NULL) ||
            ca_schema_add(s, "teacher", CA_ROLE_TEACHER, CA_TYPE_F32, 0, 0, NULL) ||
            ca_schema_add(s, "market", CA_ROLE_DOMAIN, CA_TYPE_U32, 0, 4, NULL) ||
            ca_schema_add(s, "p", CA_ROLE_AUX, CA_TYPE_F64, 0, 0, NULL) ||
            ca_schema_add(s, "flag", CA_ROLE_AUX, CA_TYPE_U8, 0, 0, NULL) ||
            ca_schema_add(s, "tags", CA_ROLE_AUX, CA_TYPE_U32, 1, 0, NULL) ||
+           ca_schema_like(s, "hist", "C1 \"x\"", NULL) ||
            ca_head_attach(h, CA_ATTACHMENT_VOCABULARY, "the words\0the words\0the words\0the words", 39, NULL) ||
            ca_head_attach(h, "empty", "", 0, NULL);
 }
@@ -490,6 +492,66 @@ static void test_lies(const struct ca_head *h, const struct ca_block *all)
     }
 }
 
+/* What a header may say of a sequence's ids, written over what it says, with good hashes. */
+static void test_like(const struct ca_head *h, const struct ca_block *all)
+{
+    static const char was[] = "\"like\":\"C1 \\\"x\\\"\"";
+    static const struct {
+        const char *text;
+        int rc;
+    } lies[] = {
+        {"\"like\":\"C1\"", CA_ESCHEMA},     /* no column */
+        {"\"like\":\"\"", CA_ESCHEMA},
+        {"\"like\":\"hist\"", CA_ESCHEMA},   /* itself */
+        {"\"like\":\"click\"", CA_ESCHEMA},  /* not categorical */
+        {"\"like\":\"market\"", CA_ESCHEMA},
+        {"\"like\":\"tags\"", CA_ESCHEMA},   /* a column that comes later */
+        {"\"like\":null", CA_EFORMAT},
+        {"\"like\":7", CA_EFORMAT},
+        {"\"like\":[]", CA_EFORMAT},
+        {"\"like\":true", CA_EFORMAT},
+        {"\"like\":\"", CA_EFORMAT},
+        {"\"lake\":\"C1\"", 0},             /* a key of a later version */
+    };
+    char digest[CA_DIGEST_HEX];
+    struct ca_err err = {0};
+    struct ca_reader *r;
+    int64_t rows;
+    size_t n;
+    int refused = 1;
+
+    if (write_stream(h, all, 8, 0) || ca_reader_open(&r, path, 0, &err)) {
+        OK(0, "a stream is written");
+        return;
+    }
+    OK(ca_reader_head(r)->schema.col[6].like && !strcmp(ca_reader_head(r)->schema.col[6].like, "C1 \"x\"") &&
+           !ca_reader_head(r)->schema.col[5].like && !ca_reader_head(r)->schema.col[11].like,
+       "a sequence names the column that it shares ids with");
+    ca_reader_close(r);
+    uint8_t *p = slurp(&n);
+    size_t text = (size_t)ca_load64(p + 24);
+    uint8_t *at = p + 64;
+    while (at < p + 64 + text && memcmp(at, was, strlen(was)) != 0)
+        at++;
+    if (!OK(at < p + 64 + text, "the header says so")) {
+        free(p);
+        return;
+    }
+    for (size_t i = 0; i < sizeof lies / sizeof *lies; i++) {
+        memset(at, ' ', strlen(was));
+        memcpy(at, lies[i].text, strlen(lies[i].text));
+        ca_store64(p + 32, ca_hash64(p + 64, text));
+        ca_store64(p + 56, ca_hash64(p, 56));
+        err = (struct ca_err){0};
+        int rc = spit(p, n) ? -1000 : drain(path, &rows, digest, &err);
+        refused &= rc == lies[i].rc;
+        if (rc != lies[i].rc)
+            (void)printf("# %s: %d\n", lies[i].text, rc);
+    }
+    OK(refused, "no other column than one of the same categories is believed, and later keys are passed over");
+    free(p);
+}
+
 static void test_spool(const struct ca_head *h, const struct ca_block *all)
 {
     struct ca_err err = {0};
@@ -528,6 +590,42 @@ static void test_schema(void)
     ca_schema_fini(&s);
 }
 
+static void test_schema_like(void)
+{
+    struct ca_schema s = {0}, t = {0};
+    struct ca_err err = {0};
+    struct ca_pick pick;
+
+    if (ca_schema_add(&s, "his", CA_ROLE_SEQUENCE, CA_TYPE_U32, 1, 9, &err) ||
+        ca_schema_add(&s, "item", CA_ROLE_CATEGORICAL, CA_TYPE_U32, 0, 9, &err) ||
+        ca_schema_add(&s, "user", CA_ROLE_CATEGORICAL, CA_TYPE_U32, 0, 8, &err) ||
+        ca_schema_add(&s, "market", CA_ROLE_DOMAIN, CA_TYPE_U32, 0, 9, &err) ||
+        ca_schema_add(&s, "tags", CA_ROLE_AUX, CA_TYPE_U32, 1, 0, &err) || ca_schema_copy(&t, &s, &err)) {
+        OK(0, "a schema is made");
+        return;
+    }
+    OK(ca_schema_like(&s, "his", "nobody", NULL) == CA_ESCHEMA && ca_schema_like(&s, "nobody", "item", NULL) == CA_ESCHEMA,
+       "both columns must be there");
+    OK(ca_schema_like(&s, "his", "user", NULL) == CA_ESCHEMA, "another vocabulary size is refused");
+    OK(ca_schema_like(&s, "his", "market", NULL) == CA_ESCHEMA && ca_schema_like(&s, "his", "his", NULL) == CA_ESCHEMA &&
+           ca_schema_like(&s, "user", "item", NULL) == CA_ESCHEMA && ca_schema_like(&s, "tags", "item", NULL) == CA_ESCHEMA,
+       "only a sequence has the ids of a categorical column");
+    OK(!s.col[0].like && ca_schema_equal(&s, &t), "what is refused changes nothing");
+    OK(!ca_schema_like(&s, "his", "item", &err) && !strcmp(s.col[0].like, "item"), "a sequence has a column's ids");
+    OK(!ca_schema_equal(&s, &t) && !ca_schema_equal(&t, &s), "which makes another schema");
+    ca_schema_fini(&t);
+    OK(!ca_schema_copy(&t, &s, &err) && ca_schema_equal(&s, &t) && t.col[0].like != s.col[0].like, "a copy has it too");
+    OK(!ca_pick_init(&pick, &s, "item,his", NULL, &err) && pick.schema.col[1].like &&
+           !strcmp(pick.schema.col[1].like, "item"), "a choice of both columns keeps it");
+    ca_pick_fini(&pick);
+    OK(!ca_pick_init(&pick, &s, NULL, "item", &err) && pick.schema.n == 4 && !pick.schema.col[0].like,
+       "without the column the ids are the sequence's own");
+    ca_pick_fini(&pick);
+    OK(!ca_schema_like(&s, "his", NULL, &err) && !s.col[0].like, "and can be made so");
+    ca_schema_fini(&s);
+    ca_schema_fini(&t);
+}
+
 int main(void)
 {
     const char *dir = getenv("TMPDIR");
@@ -536,6 +634,7 @@ int main(void)
 
     (void)snprintf(path, sizeof path, "%s/ca-test-record.%ld", dir ? dir : "/tmp", (long)getpid());
     test_schema();
+    test_schema_like();
     if (!OK(!make_head(&h), "a head is made"))
         return tap_done();
     rows = make_rows(&h.schema, 500);
@@ -548,6 +647,7 @@ int main(void)
         test_damage(&h, &all);
         test_versions(&h, &all);
         test_lies(&h, &all);
+        test_like(&h, &all);
         all.rows = 0;
         test_round_trip(&h, &all);
     }
