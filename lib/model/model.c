@@ -238,7 +238,7 @@ static int features_of_head(struct ca_model *m, const struct ca_head *head, cons
             rc = ca_parts_feature(&m->domain, c->name, c->vocab, err);
     }
     for (size_t i = 0; i < m->n_sequences && !rc; i++) {
-        const char *like = NULL;
+        const char *like = s->col[ca_schema_role(s, CA_ROLE_SEQUENCE, i)].like;
 
         m->sequence[i].length = how->sequence_length;
         m->sequence[i].like = like ? field_named(m, like, strlen(like)) : CA_NO_FIELD;

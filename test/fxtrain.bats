@@ -1,0 +1,118 @@
+# ca-train as FuxiCTR trains: one rate, clipping, decay, shuffled epochs, early stopping; models that read lists
+load setup
+
+setup_suite_data() {
+  D=$BATS_FILE_TMPDIR/data
+  if [[ ! -d $D ]]; then
+    mkdir "$D"
+    ca-gen -q --rows 6k --preset small --seed 5 -o "$D/in.car"
+    ca-gen -q --rows 2k --preset small --seed 5 --start 6000 -o "$D/valid.car"
+    # the click depends on whether the item's word is in the list
+    awk 'BEGIN { srand(3); print "y,item,shop,words"
+      for (i = 0; i < 4000; i++) {
+        item = int(rand() * 12); n = int(rand() * 6); list = ""; hit = 0
+        for (k = 0; k < n; k++) { w = int(rand() * 12); hit = hit || w == item; list = list (k ? "|" : "") "w" w }
+        print (rand() < (hit ? 0.85 : 0.15)) ",w" item ",s" int(rand() * 5) "," list } }' > "$D/lists.csv"
+    printf 'format = csv\nmin-count = 1\ny label\nitem categorical\nshop categorical\nwords list separator=|\n' > "$D/lists.schema"
+    ca-import -q --schema "$D/lists.schema" -o "$D/lists.car" "$D/lists.csv"
+  fi
+  IN=$D/in.car VALID=$D/valid.car LISTS=$D/lists.car
+}
+
+# auc MODEL FILE
+auc() {
+  ca-eval -q --model "$1" "$2" | awk -F '\t' 'NR == 1 && $1 != "auc" { exit 1 } NR == 2 { print $1 }'
+}
+
+@test "the rate of the FuxiCTR family is 0.001 for everything, clipped at 10" {
+  ca-train -q --arch fm:4 --batch 500 -o default.safetensors "$IN"
+  ca-train -q --arch fm:4 --batch 500 --lr 0.001 --clip 10 -o said.safetensors "$IN"
+  ca-train -q --arch fm:4 --batch 500 --lr-table 0.001 --lr-dense 0.001 -o parts.safetensors "$IN"
+  ca-model -q --diff default.safetensors said.safetensors
+  ca-model -q --diff default.safetensors parts.safetensors
+  ca-train -q --arch fm:4 --batch 500 --lr-table 0.1 -o other.safetensors "$IN"
+  run -1 ca-model --diff default.safetensors other.safetensors
+  ca-train -q --arch fm:4 --batch 500 --clip 1e-3 -o other.safetensors "$IN"
+  run -1 ca-model --diff default.safetensors other.safetensors
+  # CrossAdapt's models do not clip
+  ca-train -q --arch mlp:4:8 --batch 500 -o a.safetensors "$IN"
+  ca-train -q --arch mlp:4:8 --batch 500 --clip 0 --lr-table 0.1 --lr-dense 0.001 -o b.safetensors "$IN"
+  ca-model -q --diff a.safetensors b.safetensors
+}
+
+@test "decay makes tables smaller, of rows that never come too" {
+  ca-train -q --arch fm:4 --batch 500 --epochs 3 -o plain.safetensors "$IN"
+  ca-train -q --arch fm:4 --batch 500 --epochs 3 --l2-table 10 -o decayed.safetensors "$IN"
+  norm() { ca-model -q --tensors "$1" | awk -F '\t' 'NR == 1 { for (i = 1; i <= NF; i++) at[$i] = i } $2 == "table" { s += $at["l2_norm"] ^ 2 } END { print s }'; }
+  awk -v a="$(norm plain.safetensors)" -v b="$(norm decayed.safetensors)" 'BEGIN { exit !(a > 0 && b > 0 && b < a / 2) }'
+  run -1 ca-model --diff plain.safetensors decayed.safetensors
+  for j in 1 4; do
+    ca-train -q --arch fm:4 --batch 500 --epochs 3 --l2-table 10 -j $j -o again.safetensors "$IN"
+    cmp again.safetensors decayed.safetensors
+  done
+}
+
+@test "patience keeps the model of the best epoch, slows down and stops" {
+  run -0 --separate-stderr ca-train --arch deepfm-fx:8:32 --lr 0.05 --batch 200 --shuffle --epochs 50 --patience 2 --valid "$VALID" \
+    --log log.tsv --log-interval 1000000 -o best.safetensors "$IN"
+  [[ $stderr =~ best\ epoch\ ([0-9]+)\ of\ ([0-9]+):\ valid\ auc\ ([0-9.]+) ]]
+  best=${BASH_REMATCH[1]} epochs=${BASH_REMATCH[2]} said=${BASH_REMATCH[3]}
+  (( epochs < 50 && epochs == best + 2 ))
+  # the best line of the log is the best epoch's, and the model's own figure
+  awk -F '\t' -v best="$best" -v said="$said" 'NR > 1 && $5 != "" { n++; if ($5 > top) { top = $5; at = n } }
+    END { exit !(at == best && sprintf("%.6f", top) == said) }' log.tsv
+  [[ $(printf '%.6f' "$(auc best.safetensors "$VALID")") == "$said" ]]
+  # by LogLoss, with another end
+  run -0 --separate-stderr ca-train --arch deepfm-fx:8:32 --lr 0.05 --batch 200 --shuffle --epochs 50 --patience 1 --monitor logloss \
+    --valid "$VALID" -o other.safetensors "$IN"
+  [[ $stderr =~ best\ epoch\ ([0-9]+)\ of\ ([0-9]+) ]]
+  (( BASH_REMATCH[2] == BASH_REMATCH[1] + 1 ))
+}
+
+@test "shuffled epochs: every row once, an order of their own, equal bytes for any blocks and threads" {
+  ca-train -q --arch fm:4 --batch 700 --shuffle --epochs 2 -o a.safetensors "$IN"
+  ca-cat -q --no-provenance --block-rows 333 "$IN" > small.car
+  for j in 1 4; do
+    ca-train -q --arch fm:4 --batch 700 --shuffle --epochs 2 -j $j -o b.safetensors small.car
+    cmp a.safetensors b.safetensors
+  done
+  for other in '' '--shuffle --seed 9'; do
+    ca-train -q --arch lr --batch 700 $other --epochs 2 -o b.safetensors "$IN"
+    ca-train -q --arch lr --batch 700 --shuffle --epochs 2 -o c.safetensors "$IN"
+    run -1 ca-model --diff b.safetensors c.safetensors
+  done
+  # one batch of all rows is the same batch in any order: the sum of the losses says that none is lost or twice
+  for how in '' --shuffle; do
+    ca-train -q --arch lr --batch 6000 $how --log "log$how.tsv" --log-interval 1 -o c.safetensors "$IN"
+  done
+  paste log.tsv log--shuffle.tsv | awk -F '\t' 'NR > 1 && ($2 != $6 || ($3 - $7) ^ 2 > 1e-24) { exit 1 }'
+}
+
+@test "a list makes a difference where it should, and a model with lists goes on from its file" {
+  ca-train -q --arch deepfm-fx:8:32 --lr 0.01 --batch 100 --epochs 8 -o lists.safetensors "$LISTS"
+  ca-train -q --arch mlp:8:32 --batch 100 --epochs 8 -o none.safetensors "$LISTS"
+  awk -v a="$(auc lists.safetensors "$LISTS")" -v b="$(auc none.safetensors "$LISTS")" 'BEGIN { exit !(a > b + 0.05) }'
+  ca-model -q --tensors lists.safetensors | grep -q 'embedding_layers.words.weight'
+  # a sequence looks at its newest entries only
+  ca-train -q --arch deepfm-fx:8:32 --lr 0.01 --batch 100 --sequence-length 1 -o short.safetensors "$LISTS"
+  ca-train -q --arch deepfm-fx:8:32 --lr 0.01 --batch 100 --sequence-length 5 -o long.safetensors "$LISTS"
+  ca-train -q --arch deepfm-fx:8:32 --lr 0.01 --batch 100 --sequence-length 9 -o longer.safetensors "$LISTS"
+  run -1 ca-model --diff short.safetensors long.safetensors
+  # no list is longer than 5: further places hold nothing
+  [[ $(ca-predict -q -m long.safetensors "$LISTS" | md5sum) == $(ca-predict -q -m longer.safetensors "$LISTS" | md5sum) ]]
+  # same bits for any blocks
+  ca-cat -q --no-provenance --block-rows 17 "$LISTS" > small.car
+  ca-train -q --arch deepfm-fx:8:32 --lr 0.01 --batch 100 --sequence-length 5 -j 4 -o again.safetensors small.car
+  ca-model -q --diff long.safetensors again.safetensors
+  ca-train -q --init long.safetensors --lr 0.01 --batch 100 -o next.safetensors "$LISTS"
+  run -1 ca-model --diff next.safetensors long.safetensors
+}
+
+@test "options that do not go together" {
+  for bad in '--lr 0.1 --lr-table 0.1' '--patience 2' '--monitor auc' '--lr-decay 0.5' '--sequence-length 0' '--item-fields nothing'; do
+    run -2 --separate-stderr ca-train --arch fm:4 $bad -o m.safetensors "$IN"
+    [[ -n $stderr && ! -e m.safetensors ]]
+  done
+  ca-train -q --arch fm:4 -o m.safetensors "$IN"
+  run -2 --separate-stderr ca-train --init m.safetensors --sequence-length 3 -o n.safetensors "$IN"
+}
