@@ -11,7 +11,7 @@
 #include "base/banned.h"
 
 struct params {
-    const char *model, *column;
+    const char *model, *column, *task;
     struct ca_writer_opts writer;
 };
 
@@ -19,6 +19,8 @@ static const struct ca_opt opts[] = {
     {"model", 'm', CA_OPT_FILE, offsetof(struct params, model), "MODEL", NULL, 0, 0, 0, "the model to ask"},
     {"column", 'c', CA_OPT_STRING, offsetof(struct params, column), "NAME", NULL, 0, 0, 0,
      "write the records again with the logits in a new column of role teacher"},
+    {"task", 't', CA_OPT_STRING, offsetof(struct params, task), "NAME", NULL, 0, 0, 0,
+     "of a model that learns several labels, the logits of this one"},
     CA_WRITER_OPTS(offsetof(struct params, writer)),
 };
 
@@ -56,7 +58,8 @@ static int open_all(const struct params *p, const struct ca_run *run, struct wor
     if (rc || (rc = ca_model_digest(w->model, w->digest, err)) ||
         (rc = ca_reader_open(&w->reader, path, run->common.force, err)))
         return rc;
-    return ca_scorer_open(&w->scorer, w->model, w->reader, err);
+    rc = ca_scorer_open(&w->scorer, w->model, w->reader, err);
+    return rc ? rc : ca_scorer_task(w->scorer, p->task, err);
 }
 
 /* ---- a new column ---- */

@@ -1,5 +1,7 @@
 #include "model/score.h"
 
+#include <string.h>
+
 #include "base/mem.h"
 
 #include "base/banned.h"
@@ -12,6 +14,7 @@ struct ca_scorer {
     struct ca_binding bind;
     struct ca_rows *rows;
     float *logit;
+    size_t head; /* of the network's outputs */
     int64_t done;
 };
 
@@ -41,8 +44,23 @@ fail:
     return rc;
 }
 
+int ca_scorer_task(struct ca_scorer *s, const char *task, struct ca_err *err)
+{
+    int several = (s->m->spec.arch->reads & CA_READS_TASKS) != 0;
+
+    s->head = 0;
+    for (size_t t = 0; several && task && t < s->m->n_tasks; t++)
+        if (!strcmp(s->m->task[t].name, task))
+            s->head = t + 1;
+    if (!task || s->head)
+        return 0;
+    return ca_err_set(err, CA_EUSAGE, "the model has no task '%.100s'%s", task,
+                      several ? "" : ": its architecture learns one label only");
+}
+
 int ca_scorer_next(struct ca_scorer *s, struct ca_block *b, const float **logit, struct ca_err *err)
 {
+    float *head[CA_HEADS_MAX] = {NULL};
     struct ca_feed feed;
     int rc;
 
@@ -54,7 +72,8 @@ int ca_scorer_next(struct ca_scorer *s, struct ca_block *b, const float **logit,
     b->first_row = s->done;
     if ((rc = ca_binding_feed(&s->bind, b, &feed, err)))
         return rc;
-    if ((rc = ca_net_forward(s->m->net, &feed, s->logit, err))) {
+    head[s->head] = s->logit;
+    if ((rc = ca_net_forward_heads(s->m->net, &feed, head, err))) {
         if (err && err->has_record)
             err->record += s->done;
         (void)ca_err_at(err, ca_reader_name(s->r), -1, -1);

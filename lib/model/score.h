@@ -16,6 +16,12 @@ struct ca_scorer;
 /* model and reader are borrowed. CA_ESCHEMA as ca_model_bind. */
 int ca_scorer_open(struct ca_scorer **s, struct ca_model *m, struct ca_reader *r, struct ca_err *err) CA_CHECK_ME;
 
+/*
+ * From now on the logits of this task, which its label is the name of (NULL:
+ * of the main one). CA_EUSAGE when the model has not learned it.
+ */
+int ca_scorer_task(struct ca_scorer *s, const char *task, struct ca_err *err) CA_CHECK_ME;
+
 /* The next rows and their logits, valid until the next call. Returns 1, 0 at the sound end, or a negative code. */
 int ca_scorer_next(struct ca_scorer *s, struct ca_block *b, const float **logit, struct ca_err *err) CA_CHECK_ME;
 void ca_scorer_close(struct ca_scorer *s); /* NULL is accepted */

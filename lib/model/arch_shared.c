@@ -1,0 +1,89 @@
+/*
+ * Hard parameter sharing (specification: models 27): one body for all, a tower
+ * for each task, which every row teaches, or for each domain, whose rows teach
+ * it alone.
+ */
+#include <stdio.h>
+
+#include "model/fx.h"
+#include "nn/objective.h"
+
+#include "base/banned.h"
+
+enum { TOWER };
+
+static const struct ca_arch_key task_keys[] = {{"tower", 64, 0, 65536, 0}, {0}},
+                                domain_keys[] = {{"tower", 64, 0, 65536, 0}, {0}};
+
+/* A tower on the body: one hidden layer, unless its width is 0, and the logit. */
+static ca_val tower(struct ca_graph *g, ca_val x, const struct ca_arch_spec *spec, size_t i)
+{
+    char name[CA_FX_NAME];
+
+    return ca_fx_tower(g, x, ca_fx_layer(name, "tower", i, NULL), &spec->option[TOWER], spec->option[TOWER] > 0, 1);
+}
+
+static ca_val body(struct ca_graph *g, const struct ca_arch_spec *spec)
+{
+    return ca_fx_tower(g, ca_fx_vectors(g, spec), "bottom", spec->hidden, spec->n_hidden, 0);
+}
+
+/* The sum over tasks; the main one by the loss that was asked for, so that it can be distilled. */
+static double sum_of_tasks(const struct ca_objective *o, const struct ca_head_row *row, const double *coefficient,
+                           double *ds)
+{
+    double sum = row->loss->row(row->loss, row->s[0], row->label, row->teacher, &ds[0]);
+
+    (void)o;
+    (void)coefficient;
+    for (size_t h = 1; h < row->heads; h++)
+        sum += ca_loss_bce.row(&ca_loss_bce, row->s[h], row->task[h - 1], 0, &ds[h]);
+    return sum;
+}
+
+static const struct ca_objective tasks = {.name = "sum of tasks", .needs_tasks = 1, .row = sum_of_tasks};
+
+static ca_val multitask(struct ca_graph *g, const struct ca_arch_spec *spec)
+{
+    ca_val x = body(g, spec), logit = tower(g, x, spec, 0);
+
+    if (!ca_graph_inputs(g)->n_tasks)
+        ca_graph_refuse(g, "the architecture learns several tasks, and the records have no column of role task");
+    for (size_t t = 0; t < ca_graph_inputs(g)->n_tasks; t++)
+        ca_graph_head(g, tower(g, x, spec, t + 1));
+    ca_graph_objective(g, &tasks);
+    return logit;
+}
+
+/* sum_j of the logits times the row's domain as a one among zeros: the tower of another domain gets no gradient. */
+static ca_val multidomain(struct ca_graph *g, const struct ca_arch_spec *spec)
+{
+    ca_val x = body(g, spec), domain = ca_graph_domain(g), all = {-1}, both[2];
+
+    for (size_t j = 0; j < ca_graph_width(g, domain); j++) {
+        both[0] = all;
+        both[1] = tower(g, x, spec, j);
+        all = j ? ca_op_concat(g, both, 2) : both[1];
+    }
+    return ca_op_part_sums(g, ca_op_product(g, all, domain), 1);
+}
+
+const struct ca_arch ca_arch_multitask = {
+    .name = "multitask",
+    .summary = "a shared perceptron with a tower for each task",
+    .source = "hard parameter sharing (ExFM, arXiv 2502.17494), in the form of FuxiCTR's ShareBottom",
+    .build = multitask,
+    .family = CA_FAMILY_FX,
+    .keys = task_keys,
+    .reads = CA_READS_TASKS,
+};
+
+const struct ca_arch ca_arch_multidomain = {
+    .name = "multidomain",
+    .summary = "a shared perceptron with a tower for each domain",
+    .source = "hard parameter sharing over domains (ExFM, arXiv 2502.17494)",
+    .build = multidomain,
+    .family = CA_FAMILY_FX,
+    .keys = domain_keys,
+    .reads = CA_READS_DOMAIN,
+};
