@@ -1,18 +1,29 @@
 /* What training does to a whole batch and inference does not: batch norm, Dice, dropout (specification: models 0.2, 0.3). */
 #include <math.h>
-#include <stdint.h>
 #include <stdio.h>
 
 #include "nn/lanes.h"
+#include "nn/mask.h"
 #include "nn/ops_batch.h"
 
 #include "base/banned.h"
 
 /* ---- batch norm: param 0 weight [C], 1 bias [C] (or none); buffers running_mean, running_var ---- */
 
-enum { CHANNELS, LENGTH };         /* attr: a row is C channels of L numbers */
+enum { CHANNELS, LENGTH, REPEATS };  /* attr: a row is C channels of L numbers, so many times */
 enum { EPS, MOMENTUM };            /* number */
 enum { MEAN, VARIANCE, N_MOMENTS}; /* stats: [C] each; in the making, sums and sums of squares */
+
+/* A row is as many blocks of all channels as there are repeats. */
+static size_t blocks(const struct ca_op *op, const struct ca_ctx *c)
+{
+    return c->rows * op->attr[REPEATS];
+}
+
+static ca_real *block(const struct ca_op *op, const struct ca_mat *m, size_t i)
+{
+    return m->p + i / op->attr[REPEATS] * m->ld + i % op->attr[REPEATS] * (op->attr[CHANNELS] * op->attr[LENGTH]);
+}
 
 /* In scratch, [C] each, from forward to backward: mean and 1 / sqrt(variance + eps). */
 static ca_real *channel_means(const struct ca_ctx *c)
@@ -57,9 +68,9 @@ CA_CLONES static void norm_forward(const struct ca_op *op, const struct ca_ctx *
     const ca_real *shift = op->n_params ? c->param + op->param_at[1] : NULL;
 
     norm_moments(op, c);
-    for (size_t r = 0; r < c->rows; r++) {
-        const ca_real *x = c->in[0].p + r * c->in[0].ld;
-        ca_real *y = c->out.p + r * c->out.ld;
+    for (size_t r = 0; r < blocks(op, c); r++) {
+        const ca_real *x = block(op, &c->in[0], r);
+        ca_real *y = block(op, &c->out, r);
 
         if (length == 1) {
             norm_row(n, x, mean, rate, gain, shift, y);
@@ -75,8 +86,8 @@ static void norm_gather(const struct ca_op *op, const struct ca_ctx *c, double *
 {
     size_t n = op->attr[CHANNELS], length = op->attr[LENGTH];
 
-    for (size_t r = 0; r < c->rows; r++) {
-        const ca_real *x = c->in[0].p + r * c->in[0].ld;
+    for (size_t r = 0; r < blocks(op, c); r++) {
+        const ca_real *x = block(op, &c->in[0], r);
 
         for (size_t i = 0; i < n; i++)
             for (size_t k = i * length; k < (i + 1) * length; k++) {
@@ -90,7 +101,7 @@ static void norm_gather(const struct ca_op *op, const struct ca_ctx *c, double *
 static void norm_settle(const struct ca_op *op, double *sum, size_t rows)
 {
     size_t n = op->attr[CHANNELS];
-    double m = (double)rows * (double)op->attr[LENGTH];
+    double m = (double)rows * (double)(op->attr[LENGTH] * op->attr[REPEATS]);
 
     for (size_t i = 0; i < n; i++) {
         double mean = sum[MEAN * n + i] / m, variance = sum[VARIANCE * n + i] / m - mean * mean;
@@ -104,7 +115,7 @@ static void norm_settle(const struct ca_op *op, double *sum, size_t rows)
 static void norm_keep(const struct ca_op *op, const double *stats, size_t rows, ca_real *buffer)
 {
     size_t n = op->attr[CHANNELS];
-    double m = (double)rows * (double)op->attr[LENGTH], a = op->number[MOMENTUM];
+    double m = (double)rows * (double)(op->attr[LENGTH] * op->attr[REPEATS]), a = op->number[MOMENTUM];
 
     for (size_t i = 0; i < n; i++) {
         ca_real *mean = buffer + op->buffer_at[0] + i, *variance = buffer + op->buffer_at[1] + i;
@@ -120,8 +131,8 @@ static void norm_gather_back(const struct ca_op *op, const struct ca_ctx *c, dou
     size_t n = op->attr[CHANNELS], length = op->attr[LENGTH];
     const ca_real *mean = channel_means(c), *rate = channel_rates(op, c);
 
-    for (size_t r = 0; r < c->rows; r++) {
-        const ca_real *x = c->in[0].p + r * c->in[0].ld, *dy = c->dout.p + r * c->dout.ld;
+    for (size_t r = 0; r < blocks(op, c); r++) {
+        const ca_real *x = block(op, &c->in[0], r), *dy = block(op, &c->dout, r);
 
         for (size_t i = 0; i < n; i++)
             for (size_t k = i * length; k < (i + 1) * length; k++) {
@@ -137,8 +148,8 @@ static void norm_params_back(const struct ca_op *op, const struct ca_ctx *c)
     const ca_real *mean = channel_means(c), *rate = channel_rates(op, c);
     ca_real *dgain = c->dparam + op->param_at[0], *dshift = c->dparam + op->param_at[1];
 
-    for (size_t r = 0; r < c->rows; r++) {
-        const ca_real *x = c->in[0].p + r * c->in[0].ld, *dy = c->dout.p + r * c->dout.ld;
+    for (size_t r = 0; r < blocks(op, c); r++) {
+        const ca_real *x = block(op, &c->in[0], r), *dy = block(op, &c->dout, r);
 
         for (size_t i = 0; i < n; i++)
             for (size_t k = i * length; k < (i + 1) * length; k++) {
@@ -153,13 +164,13 @@ CA_CLONES static void norm_backward(const struct ca_op *op, const struct ca_ctx 
     size_t n = op->attr[CHANNELS], length = op->attr[LENGTH];
     const ca_real *mean = channel_means(c), *rate = channel_rates(op, c);
     const ca_real *gain = op->n_params ? c->param + op->param_at[0] : NULL;
-    double m = (double)c->batch_rows * (double)length;
+    double m = (double)c->batch_rows * (double)(length * op->attr[REPEATS]);
 
     if (c->dparam && op->n_params)
         norm_params_back(op, c);
-    for (size_t r = 0; r < c->rows && c->din[0].p; r++) {
-        const ca_real *x = c->in[0].p + r * c->in[0].ld, *dy = c->dout.p + r * c->dout.ld;
-        ca_real *dx = c->din[0].p + r * c->din[0].ld;
+    for (size_t r = 0; r < blocks(op, c) && c->din[0].p; r++) {
+        const ca_real *x = block(op, &c->in[0], r), *dy = block(op, &c->dout, r);
+        ca_real *dx = block(op, &c->din[0], r);
 
         for (size_t i = 0; i < n; i++) {
             ca_real a = gain ? gain[i] * rate[i] : rate[i];
@@ -183,13 +194,15 @@ static const struct ca_op_batch norm_batch = {.gather = norm_gather, .settle = n
 
 ca_val ca_op_batch_norm(struct ca_graph *g, ca_val x, const char *name, size_t channels, const struct ca_batch_norm *how)
 {
-    size_t width = ca_graph_width(g, x), n = channels ? channels : width;
+    size_t repeats = how->repeats ? how->repeats : 1, width = ca_graph_width(g, x), part = width / repeats;
+    size_t n = channels ? channels : part;
     struct ca_op op = {.type = &norm_type, .batch = &norm_batch, .n_in = 1, .out_width = width};
 
-    if (n && width % n)
+    if (width % repeats || (n && part % n))
         ca_graph_refuse(g, "batch norm: the width is no multiple of the channels");
     op.attr[CHANNELS] = n;
-    op.attr[LENGTH] = n ? width / n : 0;
+    op.attr[LENGTH] = n ? part / n : 0;
+    op.attr[REPEATS] = repeats;
     op.number[EPS] = how->eps;
     op.number[MOMENTUM] = how->momentum;
     if (how->affine) {
@@ -208,43 +221,51 @@ const struct ca_batch_norm ca_batch_norm_default = {.affine = 1, .eps = 1e-5, .m
 
 /* ---- Dice: y = x (p + a (1 - p)), p = sigmoid(xh); param 0 a [n]; in 0 x, in 1 xh ---- */
 
+enum { PARTS };
+
 CA_CLONES static void dice_forward(const struct ca_op *op, const struct ca_ctx *c)
 {
+    size_t n = op->out_width / op->attr[PARTS];
     const ca_real *restrict a = c->param + op->param_at[0];
 
-    for (size_t r = 0; r < c->rows; r++) {
-        const ca_real *restrict x = c->in[0].p + r * c->in[0].ld, *restrict xh = c->in[1].p + r * c->in[1].ld;
-        ca_real *restrict y = c->out.p + r * c->out.ld;
+    for (size_t r = 0; r < c->rows; r++)
+        for (size_t at = 0; at < op->out_width; at += n) {
+            const ca_real *restrict x = c->in[0].p + r * c->in[0].ld + at;
+            const ca_real *restrict xh = c->in[1].p + r * c->in[1].ld + at;
+            ca_real *restrict y = c->out.p + r * c->out.ld + at;
 
-        for (size_t i = 0; i < op->out_width; i++) {
-            ca_real p = 1 / (1 + ca_exp(-xh[i]));
-            y[i] = x[i] * (p + a[i] * (1 - p));
+            for (size_t i = 0; i < n; i++) {
+                ca_real p = 1 / (1 + ca_exp(-xh[i]));
+                y[i] = x[i] * (p + a[i] * (1 - p));
+            }
         }
-    }
 }
 
 CA_CLONES static void dice_backward(const struct ca_op *op, const struct ca_ctx *c)
 {
+    size_t n = op->out_width / op->attr[PARTS];
     const ca_real *restrict a = c->param + op->param_at[0];
     ca_real *restrict da = c->dparam ? c->dparam + op->param_at[0] : NULL;
 
-    for (size_t r = 0; r < c->rows; r++) {
-        const ca_real *restrict x = c->in[0].p + r * c->in[0].ld, *restrict xh = c->in[1].p + r * c->in[1].ld;
-        const ca_real *restrict dy = c->dout.p + r * c->dout.ld;
-        ca_real *restrict dx = c->din[0].p ? c->din[0].p + r * c->din[0].ld : NULL;
-        ca_real *restrict dxh = c->din[1].p ? c->din[1].p + r * c->din[1].ld : NULL;
+    for (size_t r = 0; r < c->rows; r++)
+        for (size_t at = 0; at < op->out_width; at += n) {
+            const ca_real *restrict x = c->in[0].p + r * c->in[0].ld + at;
+            const ca_real *restrict xh = c->in[1].p + r * c->in[1].ld + at;
+            const ca_real *restrict dy = c->dout.p + r * c->dout.ld + at;
+            ca_real *restrict dx = c->din[0].p ? c->din[0].p + r * c->din[0].ld + at : NULL;
+            ca_real *restrict dxh = c->din[1].p ? c->din[1].p + r * c->din[1].ld + at : NULL;
 
-        for (size_t i = 0; i < op->out_width; i++) {
-            ca_real p = 1 / (1 + ca_exp(-xh[i]));
+            for (size_t i = 0; i < n; i++) {
+                ca_real p = 1 / (1 + ca_exp(-xh[i]));
 
-            if (da)
-                da[i] += dy[i] * x[i] * (1 - p);
-            if (dx)
-                dx[i] += dy[i] * (p + a[i] * (1 - p));
-            if (dxh)
-                dxh[i] += dy[i] * x[i] * (1 - a[i]) * p * (1 - p);
+                if (da)
+                    da[i] += dy[i] * x[i] * (1 - p);
+                if (dx)
+                    dx[i] += dy[i] * (p + a[i] * (1 - p));
+                if (dxh)
+                    dxh[i] += dy[i] * x[i] * (1 - a[i]) * p * (1 - p);
+            }
         }
-    }
 }
 
 static uint64_t dice_flops(const struct ca_op *op)
@@ -255,16 +276,18 @@ static uint64_t dice_flops(const struct ca_op *op)
 static const struct ca_op_type dice_type = {.name = "dice", .forward = dice_forward, .backward = dice_backward,
                                             .flops = dice_flops};
 
-ca_val ca_op_dice(struct ca_graph *g, ca_val x, const char *name)
+ca_val ca_op_dice(struct ca_graph *g, ca_val x, const char *name, size_t parts)
 {
-    static const struct ca_batch_norm how = {.affine = 0, .eps = 1e-9, .momentum = 0.01};
+    const struct ca_batch_norm how = {.affine = 0, .eps = 1e-9, .momentum = 0.01, .repeats = parts};
     char inner[448];
-    struct ca_op op = {.type = &dice_type, .n_in = 2, .n_params = 1, .out_width = ca_graph_width(g, x)};
+    struct ca_op op = {.type = &dice_type, .n_in = 2, .n_params = 1, .out_width = ca_graph_width(g, x), .attr = {parts}};
     ca_val in[2] = {x, {0}};
 
     (void)snprintf(inner, sizeof inner, "%.400s.bn", name);
     in[1] = ca_op_batch_norm(g, x, inner, 0, &how);
-    op.param[0] = ca_graph_param_of(g, name, "alpha", op.out_width, 0, (struct ca_init_rule){CA_INIT_ZERO, 0});
+    if (!parts || op.out_width % parts)
+        ca_graph_refuse(g, "Dice: the width is no multiple of the parts");
+    op.param[0] = ca_graph_param_of(g, name, "alpha", parts ? op.out_width / parts : 0, 0, (struct ca_init_rule){CA_INIT_ZERO, 0});
     return ca_graph_add(g, &op, in);
 }
 
@@ -272,45 +295,17 @@ ca_val ca_op_dice(struct ca_graph *g, ca_val x, const char *name)
 
 enum { RATE };
 
-/*
- * Bits of element i of a row: a function of seed, pass, operator, row and element, so that a mask does not depend on
- * chunks or threads and backward finds it again. Two rounds of multiply and shift (the finaliser of murmur3), which
- * the compiler can do for many elements at once.
- */
-CA_INLINE uint32_t mask_bits(uint32_t low, uint32_t high, uint32_t i)
-{
-    uint32_t h = low + i * UINT32_C(0x9e3779b9);
-
-    h = (h ^ (h >> 16)) * UINT32_C(0x85ebca6b);
-    h = (h ^ (h >> 13) ^ high) * UINT32_C(0xc2b2ae35);
-    return h ^ (h >> 16);
-}
-
-/* The row's key: 64 bits, well mixed (splitmix64's finaliser). */
-static uint64_t row_key(uint64_t key, uint64_t row)
-{
-    uint64_t z = key + (row + 1) * UINT64_C(0x9e3779b97f4a7c15);
-
-    z = (z ^ (z >> 30)) * UINT64_C(0xbf58476d1ce4e5b9);
-    z = (z ^ (z >> 27)) * UINT64_C(0x94d049bb133111eb);
-    return z ^ (z >> 31);
-}
-
-/* to(+)= from * mask / (1 - p) */
+/* to = from * mask, or to += */
 CA_INLINE void drop(const struct ca_op *op, const struct ca_ctx *c, const struct ca_mat *from, const struct ca_mat *to,
                     int add)
 {
-    uint32_t limit = (uint32_t)(op->number[RATE] * 0x1p32);
-    ca_real scale = (ca_real)(1 / (1 - op->number[RATE]));
-
     for (size_t r = 0; r < c->rows; r++) {
-        uint64_t key = row_key(c->key, c->first + r);
-        uint32_t low = (uint32_t)key, high = (uint32_t)(key >> 32);
+        struct ca_mask m = ca_mask_row(c, r, op->number[RATE]);
         const ca_real *restrict x = from->p + r * from->ld;
         ca_real *restrict y = to->p + r * to->ld;
 
         for (size_t i = 0; i < op->out_width; i++) {
-            ca_real kept = mask_bits(low, high, (uint32_t)i) >= limit ? x[i] * scale : 0;
+            ca_real kept = x[i] * ca_mask_factor(&m, (uint32_t)i);
             y[i] = add ? y[i] + kept : kept;
         }
     }

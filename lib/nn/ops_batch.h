@@ -10,6 +10,7 @@
 struct ca_batch_norm {
     int affine;           /* NAME.weight = 1 and NAME.bias = 0, [channels] */
     double eps, momentum; /* running = (1 - momentum) running + momentum batch */
+    size_t repeats;       /* a row holds all channels so many times, as for the places of a sequence; 0: once */
 };
 extern const struct ca_batch_norm ca_batch_norm_default; /* PyTorch's: affine, 1e-5, 0.1 */
 
@@ -21,8 +22,11 @@ extern const struct ca_batch_norm ca_batch_norm_default; /* PyTorch's: affine, 1
  */
 ca_val ca_op_batch_norm(struct ca_graph *g, ca_val x, const char *name, size_t channels, const struct ca_batch_norm *how);
 
-/* y = x (p + a (1 - p)), p = sigmoid of x normed by NAME.bn (not affine, eps 1e-9, momentum 0.01): NAME.alpha [n] = 0. */
-ca_val ca_op_dice(struct ca_graph *g, ca_val x, const char *name);
+/*
+ * y = x (p + a (1 - p)), p = sigmoid of x normed by NAME.bn (not affine, eps
+ * 1e-9, momentum 0.01), on each of `parts` equal parts [n]: NAME.alpha [n] = 0.
+ */
+ca_val ca_op_dice(struct ca_graph *g, ca_val x, const char *name, size_t parts);
 
 /*
  * In training each number is 0 with probability p, else divided by 1 - p; in

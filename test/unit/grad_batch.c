@@ -32,6 +32,8 @@ static ca_val norm(struct ca_graph *g, const struct kit_shape *s)
     (void)s;
     x = ca_op_relu(g, ca_op_batch_norm(g, x, "bn", 0, &ca_batch_norm_default));
     x = ca_op_batch_norm(g, ca_op_linear(g, x, "l", 8, 1), "channels", 2, &ca_batch_norm_default);
+    x = ca_op_batch_norm(g, x, "places", 2, &(struct ca_batch_norm){.affine = 1, .eps = 1e-5, .momentum = 0.1, .repeats = 2});
+    x = ca_op_dice(g, ca_op_linear(g, x, "m", 8, 1), "dice", 4);
     x = ca_op_batch_norm(g, x, "whole", 1, &(struct ca_batch_norm){.affine = 0, .eps = 1e-3, .momentum = 0.2});
     return ca_op_linear(g, x, "out", 1, 1);
 }
@@ -50,7 +52,7 @@ static ca_val ends(struct ca_graph *g, const struct kit_shape *s)
 static ca_val dice(struct ca_graph *g, const struct kit_shape *s)
 {
     (void)s;
-    return ca_op_linear(g, ca_op_dice(g, wide(g, vectors(g)), "dice"), "out", 1, 1);
+    return ca_op_linear(g, ca_op_dice(g, wide(g, vectors(g)), "dice", 1), "out", 1, 1);
 }
 
 static ca_val dropout(struct ca_graph *g, const struct kit_shape *s)

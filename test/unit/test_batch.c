@@ -212,7 +212,7 @@ static ca_val everything(struct ca_graph *g, const struct kit_shape *s)
     (void)s;
     ca_graph_set_family(g, CA_FAMILY_FX);
     x = ca_op_fx_fields(g, "m", 4, 1);
-    x = ca_op_dropout(g, ca_op_dice(g, ca_op_linear(g, x, "l1", 12, 1), "dice"), 0.3);
+    x = ca_op_dropout(g, ca_op_dice(g, ca_op_linear(g, x, "l1", 12, 1), "dice", 1), 0.3);
     x = ca_op_batch_norm(g, ca_op_linear(g, x, "l2", 8, 1), "bn", 4, &ca_batch_norm_default);
     in[0] = x;
     in[1] = ca_graph_domain(g);
