@@ -6,7 +6,7 @@
 
 enum { LAYERS };
 
-static const struct ca_arch_key keys[] = {{"layers", 3, 1, 7, 0}, {0}};
+static const struct ca_arch_key keys[] = {{"layers", 3, 1, 16, 0}, {0}};
 
 /* A layer's state enters the logit as the sums of its vectors. */
 static ca_val states(struct ca_graph *g, const struct ca_arch_spec *spec, int outer)

@@ -152,8 +152,8 @@ int main(void)
 {
     static const uint32_t rows[] = {5, 40, 3, 11, 1};
     static const uint32_t many[] = {5, 40, 3, 11, 1, 9, 9, 9, 30, 7};
-    struct kit_shape four = {3, 5, 4, rows, {8, 4}, 2}, odd = {3, 5, 3, rows, {17, 5}, 2};
-    struct kit_shape eight = {3, 5, 8, rows, {8, 4}, 2}, wide = {3, 10, 16, many, {24, 8}, 2};
+    struct kit_shape four = {.numeric = 3, .fields = 5, .width = 4, .rows = rows}, odd = four, eight = four;
+    struct kit_shape wide = {.numeric = 3, .fields = 10, .width = 16, .rows = many};
 
     static const struct {
         kit_build *build;
@@ -177,6 +177,8 @@ int main(void)
         {build_rotative_self, "rotative attention of one value"},
     };
 
+    odd.width = 3;
+    eight.width = 8;
     for (size_t i = 0; i < sizeof list / sizeof *list; i++) {
         char what[96];
 

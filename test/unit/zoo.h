@@ -58,7 +58,7 @@ static void zoo_weights(struct ca_model *m)
 }
 
 /* On columns c0, c1, ..., as the oracle names them. */
-static struct ca_model *zoo_make(const char *arch, struct ca_pool *pool)
+static struct ca_model *zoo_fresh(const char *arch, struct ca_pool *pool)
 {
     struct ca_head h = {0};
     struct ca_arch_spec spec;
@@ -77,6 +77,13 @@ static struct ca_model *zoo_make(const char *arch, struct ca_pool *pool)
         exit(70);
     }
     ca_head_fini(&h);
+    return m;
+}
+
+static struct ca_model *zoo_make(const char *arch, struct ca_pool *pool)
+{
+    struct ca_model *m = zoo_fresh(arch, pool);
+
     zoo_weights(m);
     return m;
 }
