@@ -13,55 +13,42 @@
 #define BIAS_DEVIATION 0.01 /* of the order vectors' biases at the start */
 #define NAME_SIZE 256
 
-/* ---- circle: param mu [1, F, 1], or none ---- */
+/* ---- circle: param mu [1, F, 1], or none; scratch: cosines and sines where there is one ---- */
 
 enum { C_FIELDS };
-
-static ca_real radius(const struct ca_op *op, const struct ca_ctx *c, size_t field)
-{
-    return op->n_params ? c->param[op->param_at[0] + field] : 1;
-}
 
 CA_CLONES static void circle_forward(const struct ca_op *op, const struct ca_ctx *c)
 {
     size_t f = op->attr[C_FIELDS], n = op->in_width[0], d = n / f;
 
-    for (size_t r = 0; r < c->rows; r++)
-        for (size_t i = 0; i < f; i++) {
-            const ca_real *restrict e = c->in[0].p + r * c->in[0].ld + i * d;
-            ca_real *restrict re = c->out.p + r * c->out.ld + i * d, *restrict im = re + n, mu = radius(op, c, i);
-            for (size_t k = 0; k < d; k++) {
-                ca_real s, co;
-                ca_sincos(e[k], &s, &co);
-                re[k] = mu * co;
-                im[k] = mu * s;
-            }
-        }
+    for (size_t r = 0; r < c->rows; r++) {
+        const ca_real *restrict mu = c->param + op->param_at[0];
+        ca_real *out = c->out.p + r * c->out.ld, *unit = op->n_params ? c->scratch + r * 2 * n : out;
+
+        ca_sincos(n, c->in[0].p + r * c->in[0].ld, unit + n, unit);
+        for (size_t i = 0; op->n_params && i < 2 * f; i++)
+            for (size_t k = 0; k < d; k++)
+                out[i * d + k] = mu[i % f] * unit[i * d + k];
+    }
 }
 
-/* de = mu (-dre sin e + dim cos e) = -dre im + dim re; dmu = sum dre cos e + dim sin e */
+/* de = mu (-dre sin e + dim cos e); dmu = sum dre cos e + dim sin e */
 CA_CLONES static void circle_backward(const struct ca_op *op, const struct ca_ctx *c)
 {
     size_t f = op->attr[C_FIELDS], n = op->in_width[0], d = n / f;
 
     for (size_t r = 0; r < c->rows; r++)
         for (size_t i = 0; i < f; i++) {
-            const ca_real *restrict e = c->in[0].p + r * c->in[0].ld + i * d;
-            const ca_real *restrict re = c->out.p + r * c->out.ld + i * d, *restrict im = re + n;
+            const ca_real *unit = op->n_params ? c->scratch + r * 2 * n : c->out.p + r * c->out.ld;
+            const ca_real *restrict co = unit + i * d, *restrict si = co + n;
             const ca_real *restrict dre = c->dout.p + r * c->dout.ld + i * d, *restrict dim = dre + n;
             ca_real *restrict de = c->din[0].p ? c->din[0].p + r * c->din[0].ld + i * d : NULL;
-            ca_real sum = 0;
+            ca_real mu = op->n_params ? c->param[op->param_at[0] + i] : 1;
 
             for (size_t k = 0; de && k < d; k++)
-                de[k] += dim[k] * re[k] - dre[k] * im[k];
-            if (!c->dparam || !op->n_params)
-                continue;
-            for (size_t k = 0; k < d; k++) {
-                ca_real s, co;
-                ca_sincos(e[k], &s, &co);
-                sum += dre[k] * co + dim[k] * s;
-            }
-            c->dparam[op->param_at[0] + i] += sum;
+                de[k] += mu * (dim[k] * co[k] - dre[k] * si[k]);
+            if (c->dparam && op->n_params)
+                c->dparam[op->param_at[0] + i] += ca_dot(d, dre, co) + ca_dot(d, dim, si);
         }
 }
 
@@ -82,6 +69,7 @@ ca_val ca_op_circle(struct ca_graph *g, ca_val e, const char *mu, size_t fields)
 
     if (mu) {
         op.n_params = 1;
+        op.scratch_per_row = op.out_width;
         op.param[0] = ca_graph_param(g, mu, 3, dim, (struct ca_init_rule){CA_INIT_ONE, 0});
     }
     return ca_graph_add(g, &op, &e);
@@ -143,13 +131,14 @@ CA_CLONES static void exp_forward(const struct ca_op *op, const struct ca_ctx *c
     size_t n = op->out_width / 2;
 
     for (size_t r = 0; r < c->rows; r++) {
-        const ca_real *restrict a = c->in[0].p + r * c->in[0].ld, *restrict b = a + n;
+        const ca_real *restrict a = c->in[0].p + r * c->in[0].ld;
         ca_real *restrict re = c->out.p + r * c->out.ld, *restrict im = re + n;
+
+        ca_sincos(n, a + n, im, re);
         for (size_t i = 0; i < n; i++) {
-            ca_real e = ca_exp(a[i]), s, co;
-            ca_sincos(b[i], &s, &co);
-            re[i] = e * co;
-            im[i] = e * s;
+            ca_real e = ca_exp(a[i]);
+            re[i] *= e;
+            im[i] *= e;
         }
     }
 }

@@ -75,8 +75,7 @@ CA_INLINE void turn_angles(size_t rows, size_t n, struct ca_mat x, size_t row, c
                            ca_real *restrict si)
 {
     ca_lanes_load(rows, n, x.p + row * x.ld, x.ld, room);
-    for (size_t i = 0; i < n * CA_LANES; i++)
-        ca_sincos(room[i], &si[i], &co[i]);
+    ca_sincos(n * CA_LANES, room, si, co);
 }
 
 /* Cosines and sines of one query in one head, times w. */
