@@ -2,7 +2,7 @@
 load setup
 
 ALL='afm autoint dcn deepfm fibinet mlp nfm xdeepfm'
-FX='afm-fx cin crossnetv2 dcn-fx dcnv2 dcnv2-both dcnv2-stacked deepfm-fx dlrm ecn edcn fibinet-all fibinet-each fibinet-fx final finalmlp fm fmfm fmfm-vector lcn lr masknet masknet-serial nfm-fx pnn widedeep xdeepfm-fx'
+FX='afm-fx autoint-fx autoint-plus cin crossnetv2 dagfm dagfm-outer dcn-fx dcnv2 dcnv2-both dcnv2-stacked deepfm-fx dlrm ecn edcn eulernet fcn fibinet-all fibinet-each fibinet-fx final finalmlp fm fmfm fmfm-vector lcn lr masknet masknet-serial nfm-fx pnn rfm twotower widedeep xdeepfm-fx'
 
 setup_suite_data() {
   D=$BATS_FILE_TMPDIR/data ORACLE=$TOP/test/oracle/models.py PYTHON=${PYTHON:-/usr/bin/python3}
@@ -152,5 +152,5 @@ AUC
     ca-predict -q -m bare.safetensors -j 4 test.car > other
     cmp one other
   done < <(ca-train --list-archs | awk -F '\t' '$5 == "FX" { print $4 }')
-  (( n == 27 ))
+  (( n == 35 ))
 }

@@ -64,7 +64,9 @@ enum ca_init {
     CA_INIT_ONE,
     CA_INIT_NORMAL,        /* N(0, a^2) */
     CA_INIT_UNIFORM,       /* U(-a, a) */
-    CA_INIT_POSITIVE       /* U(0, a) */
+    CA_INIT_POSITIVE,      /* U(0, a) */
+    CA_INIT_IDENTITY,      /* the identity of a columns; of parameters only, as the next */
+    CA_INIT_NEAR_ONE_HOT   /* a columns, each a softmax of N(0, 100^2): nearly one 1 among zeros */
 };
 
 struct ca_init_rule {

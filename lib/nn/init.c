@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "base/rng.h"
+#include "nn/plan.h"
 
 #include "base/banned.h"
 
@@ -38,6 +39,38 @@ static void draw(const struct ca_rng *rng, const struct ca_init_rule *rule, uint
     }
 }
 
+/* Each column of x(n / cols, cols) becomes its softmax. */
+static void softmax_columns(ca_real *x, size_t n, size_t cols)
+{
+    for (size_t c = 0; c < cols; c++) {
+        double most = (double)x[c], sum = 0;
+
+        for (size_t i = c; i < n; i += cols)
+            most = fmax(most, (double)x[i]);
+        for (size_t i = c; i < n; i += cols)
+            sum += exp((double)x[i] - most);
+        for (size_t i = c; i < n; i += cols)
+            x[i] = (ca_real)(exp((double)x[i] - most) / sum);
+    }
+}
+
+/* Rules of a whole matrix: 1 when this was one. */
+static int fill_matrix(ca_real *p, size_t n, const struct ca_init_rule *rule, uint64_t seed, const char *name)
+{
+    const struct ca_init_rule wide = {CA_INIT_NORMAL, 100};
+    size_t cols = (size_t)rule->a;
+
+    if (rule->kind == CA_INIT_IDENTITY)
+        for (size_t i = 0; i < n; i++)
+            p[i] = i / cols == i % cols;
+    else if (rule->kind == CA_INIT_NEAR_ONE_HOT) {
+        ca_init_fill(p, n, n, 0, 1, &wide, seed, name);
+        softmax_columns(p, n, cols);
+    } else
+        return 0;
+    return 1;
+}
+
 void ca_init_fill(ca_real *p, size_t width, size_t stride, uint64_t from_row, uint64_t to_row,
                   const struct ca_init_rule *rule, uint64_t seed, const char *name)
 {
@@ -45,6 +78,8 @@ void ca_init_fill(ca_real *p, size_t width, size_t stride, uint64_t from_row, ui
     struct ca_rng rng;
     double v[4] = {0};
 
+    if (fill_matrix(p, width, rule, seed, name))
+        return;
     (void)snprintf(purpose, sizeof purpose, "init %s", name);
     rng = ca_rng_make(seed, purpose);
     for (uint64_t r = from_row; r < to_row; r++)
@@ -60,4 +95,11 @@ void ca_init_fill(ca_real *p, size_t width, size_t stride, uint64_t from_row, ui
                 draw(&rng, rule, e / 4, v);
             *x = (ca_real)v[e % 4];
         }
+}
+
+void ca_init_tables_xavier(struct ca_graph *g, size_t embed)
+{
+    for (size_t i = 0; i < g->n_tables; i++)
+        if (g->table[i].embed == embed)
+            g->table[i].init = ca_init_xavier(g->table[i].width, g->table[i].rows);
 }

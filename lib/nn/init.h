@@ -15,4 +15,10 @@
 void ca_init_fill(ca_real *p, size_t width, size_t stride, uint64_t from_row, uint64_t to_row,
                   const struct ca_init_rule *rule, uint64_t seed, const char *name);
 
+/*
+ * While a graph is built: the tables of that embedding start by xavier_normal of [rows, width], whatever rule they were
+ * made with. Padding stays zero.
+ */
+void ca_init_tables_xavier(struct ca_graph *g, size_t embed);
+
 #endif

@@ -1,7 +1,8 @@
 /*
- * Multi-head self-attention over fields (specification: models 11). Pieces of
- * CA_LANES rows: the projections are matrix products over rows x fields, what
- * lies between them runs with rows side by side.
+ * Multi-head self-attention over fields (specification: models 11), with
+ * biases and a projection of the output or without both. Pieces of CA_LANES
+ * rows: the projections are matrix products over rows x fields, what lies
+ * between them runs with rows side by side.
  */
 #include <math.h>
 #include <string.h>
@@ -9,22 +10,23 @@
 #include "nn/blas.h"
 #include "nn/lanes.h"
 #include "nn/ops.h"
+#include "nn/ops_fields.h"
 
 #include "base/banned.h"
 
-enum { AT_FIELDS, AT_WIDTH, AT_HEADS };
+enum { AT_FIELDS, AT_WIDTH, AT_HEADS, AT_IN, AT_SCALED };
 
 /*
  * Scratch. Kept by row: q, k, v of each field, turned [F 3d]; weights of each head, turned [H F F];
- * what the heads give, plain [F d]. The rest is of one piece.
+ * what the heads give, plain [F d]. The rest is of one piece. Without a projection, b_in, w_out and b_out are NULL.
  */
 struct attention {
-    size_t f, d, heads, head; /* head: width of one */
+    size_t f, in, d, heads, head; /* in: width of a field that is read; head: width of one */
     ca_real scale;            /* of the scores */
     const ca_real *w_in, *b_in, *w_out, *b_out;
     ca_real *qkv, *weight, *given;
     ca_real *rows_qkv, *turned_qkv, *turned; /* [F 3d], [F 3d], [F d] */
-    ca_real *x, *y;                          /* plain [F d] */
+    ca_real *x, *y;                          /* plain, of the wider of in and d */
     ca_real *dweight;                        /* [F] */
 };
 
@@ -33,28 +35,31 @@ static size_t kept_per_row(size_t f, size_t d, size_t heads)
     return 4 * f * d + heads * f * f;
 }
 
-static size_t piece_per_row(size_t f, size_t d)
+static size_t piece_per_row(size_t f, size_t in, size_t d)
 {
-    return 9 * f * d + f;
+    return 7 * f * d + 2 * f * (in > d ? in : d) + f;
 }
 
 static struct attention view(const struct ca_op *op, const struct ca_ctx *c)
 {
     size_t f = op->attr[AT_FIELDS], d = op->attr[AT_WIDTH], heads = op->attr[AT_HEADS], fd = f * d * CA_LANES;
-    struct attention a = {.f = f, .d = d, .heads = heads, .head = d / heads};
+    struct attention a = {.f = f, .in = op->attr[AT_IN], .d = d, .heads = heads, .head = d / heads};
+    size_t wide = f * (a.in > d ? a.in : d) * CA_LANES;
     ca_real *p = c->scratch;
 
-    a.scale = 1 / (ca_real)sqrt((double)a.head);
+    a.scale = op->attr[AT_SCALED] ? 1 / (ca_real)sqrt((double)a.head) : 1;
     a.w_in = c->param + op->param_at[0];
-    a.b_in = c->param + op->param_at[1];
-    a.w_out = c->param + op->param_at[2];
-    a.b_out = c->param + op->param_at[3];
+    if (op->n_params > 1) {
+        a.b_in = c->param + op->param_at[1];
+        a.w_out = c->param + op->param_at[2];
+        a.b_out = c->param + op->param_at[3];
+    }
     a.rows_qkv = p;
     a.turned_qkv = p += 3 * fd;
     a.turned = p += 3 * fd;
     a.x = p += fd;
-    a.y = p += fd;
-    a.dweight = p += fd;
+    a.y = p += wide;
+    a.dweight = p += wide;
     a.qkv = p + f * CA_LANES;
     return a;
 }
@@ -185,16 +190,20 @@ static void attention_forward(const struct ca_op *op, const struct ca_ctx *c)
 
     for (size_t r = 0; r < c->rows; r += CA_LANES) {
         size_t rows = c->rows - r < CA_LANES ? c->rows - r : CA_LANES, n = rows * a.f;
-        const ca_real *x = dense_rows(c->in[0], r, rows, fd, a.x);
+        const ca_real *x = dense_rows(c->in[0], r, rows, a.f * a.in, a.x), *y = a.y;
 
         at_row(&a, base, r);
-        repeat(n, 3 * a.d, a.b_in, a.rows_qkv);
-        ca_gemm_nt(n, 3 * a.d, a.d, x, a.d, a.w_in, a.d, 1, a.rows_qkv, 3 * a.d);
+        if (a.b_in)
+            repeat(n, 3 * a.d, a.b_in, a.rows_qkv);
+        ca_gemm_nt(n, 3 * a.d, a.in, x, a.in, a.w_in, a.in, a.b_in != NULL, a.rows_qkv, 3 * a.d);
         attend(&a, rows);
-        repeat(n, a.d, a.b_out, a.y);
-        ca_gemm_nt(n, a.d, a.d, a.given, a.d, a.w_out, a.d, 1, a.y, a.d);
+        if (a.w_out) {
+            repeat(n, a.d, a.b_out, a.y);
+            ca_gemm_nt(n, a.d, a.d, a.given, a.d, a.w_out, a.d, 1, a.y, a.d);
+        } else
+            y = a.given;
         for (size_t l = 0; l < rows; l++)
-            memcpy(c->out.p + (r + l) * c->out.ld, a.y + l * fd, fd * sizeof *a.y);
+            memcpy(c->out.p + (r + l) * c->out.ld, y + l * fd, fd * sizeof *y);
     }
 }
 
@@ -202,26 +211,29 @@ static void attention_backward(const struct ca_op *op, const struct ca_ctx *c)
 {
     struct attention a = view(op, c);
     const ca_real *base = a.qkv;
-    size_t fd = a.f * a.d, d = a.d;
+    size_t fd = a.f * a.d, fin = a.f * a.in, d = a.d;
 
     for (size_t r = 0; r < c->rows; r += CA_LANES) {
         size_t rows = c->rows - r < CA_LANES ? c->rows - r : CA_LANES, n = rows * a.f;
         const ca_real *dy = dense_rows(c->dout, r, rows, fd, a.x), *x;
 
         at_row(&a, base, r);
-        ca_gemm_nn(n, d, d, dy, d, a.w_out, d, 0, a.y, d);
-        attend_back(&a, rows, a.y);
-        if (c->dparam) {
+        if (a.w_out)
+            ca_gemm_nn(n, d, d, dy, d, a.w_out, d, 0, a.y, d);
+        attend_back(&a, rows, a.w_out ? a.y : dy);
+        if (c->dparam && a.w_out) {
             ca_gemm_tn(d, d, n, dy, d, a.given, d, 1, c->dparam + op->param_at[2], d);
             ca_sum_rows(n, d, dy, d, c->dparam + op->param_at[3]);
-            x = dense_rows(c->in[0], r, rows, fd, a.x);
-            ca_gemm_tn(3 * d, d, n, a.rows_qkv, 3 * d, x, d, 1, c->dparam + op->param_at[0], d);
             ca_sum_rows(n, 3 * d, a.rows_qkv, 3 * d, c->dparam + op->param_at[1]);
         }
+        if (c->dparam) {
+            x = dense_rows(c->in[0], r, rows, fin, a.x);
+            ca_gemm_tn(3 * d, a.in, n, a.rows_qkv, 3 * d, x, a.in, 1, c->dparam + op->param_at[0], a.in);
+        }
         if (c->din[0].p) {
-            ca_gemm_nn(n, d, 3 * d, a.rows_qkv, 3 * d, a.w_in, d, 0, a.y, d);
+            ca_gemm_nn(n, a.in, 3 * d, a.rows_qkv, 3 * d, a.w_in, a.in, 0, a.y, a.in);
             for (size_t l = 0; l < rows; l++)
-                ca_add(fd, a.y + l * fd, c->din[0].p + (r + l) * c->din[0].ld);
+                ca_add(fin, a.y + l * fin, c->din[0].p + (r + l) * c->din[0].ld);
         }
     }
 }
@@ -230,7 +242,7 @@ static uint64_t attention_flops(const struct ca_op *op)
 {
     uint64_t f = op->attr[AT_FIELDS], d = op->attr[AT_WIDTH];
 
-    return 8 * f * d * d + 4 * f * f * d;
+    return 6 * f * op->attr[AT_IN] * d + (op->n_params > 1 ? 2 * f * d * d : 0) + 4 * f * f * d;
 }
 
 static const struct ca_op_type attention_type = {"attention", attention_forward, attention_backward, attention_flops, 0};
@@ -248,17 +260,41 @@ size_t ca_op_attention_params(struct ca_graph *g, const char *name, size_t d)
     return first;
 }
 
-ca_val ca_op_attention(struct ca_graph *g, ca_val v, size_t first, size_t fields, size_t heads)
+static ca_val add(struct ca_graph *g, struct ca_op *op, ca_val v)
 {
-    size_t n = ca_graph_width(g, v), d = fields ? n / fields : 0;
-    struct ca_op op = {.type = &attention_type, .n_in = 1, .out_width = n, .n_params = 4, .attr = {fields, d, heads}};
+    size_t f = op->attr[AT_FIELDS], d = op->attr[AT_WIDTH], heads = op->attr[AT_HEADS];
 
     if (!heads || d % heads)
-        ca_graph_refuse(g, "the embedding width is not a multiple of the number of attention heads");
+        ca_graph_refuse(g, "the width of attention is not a multiple of the number of its heads");
+    op->type = &attention_type;
+    op->n_in = 1;
+    op->out_width = f * d;
+    /* a piece's scratch is spread over the rows of a chunk */
+    op->scratch_per_row = kept_per_row(f, d, heads) +
+                          (piece_per_row(f, op->attr[AT_IN], d) * CA_LANES + CA_CHUNK_ROWS_LEAST - 1) / CA_CHUNK_ROWS_LEAST;
+    return ca_graph_add(g, op, &v);
+}
+
+ca_val ca_op_attention(struct ca_graph *g, ca_val v, size_t first, size_t fields, size_t heads)
+{
+    size_t d = fields ? ca_graph_width(g, v) / fields : 0;
+    struct ca_op op = {.n_params = 4, .attr = {fields, d, heads, d, 1}};
+
     for (size_t i = 0; i < 4; i++)
         op.param[i] = first + i;
-    /* a piece's scratch is spread over the rows of a chunk */
-    op.scratch_per_row = kept_per_row(fields, d, heads) +
-                         (piece_per_row(fields, d) * CA_LANES + CA_CHUNK_ROWS_LEAST - 1) / CA_CHUNK_ROWS_LEAST;
-    return ca_graph_add(g, &op, &v);
+    return add(g, &op, v);
+}
+
+/* The three matrices lie one behind another: one matrix for one product. */
+ca_val ca_op_bare_attention(struct ca_graph *g, ca_val v, const char *name, size_t fields, size_t width, size_t heads,
+                            int scaled)
+{
+    size_t d = fields ? ca_graph_width(g, v) / fields : 0;
+    struct ca_op op = {.n_params = 1, .attr = {fields, width, heads, d, (size_t)scaled}};
+    struct ca_init_rule rule = ca_graph_weight_init(g, d, width);
+
+    op.param[0] = ca_graph_param_of(g, name, "W_q.weight", width, d, rule);
+    (void)ca_graph_param_of(g, name, "W_k.weight", width, d, rule);
+    (void)ca_graph_param_of(g, name, "W_v.weight", width, d, rule);
+    return add(g, &op, v);
 }

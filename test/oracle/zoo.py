@@ -397,19 +397,209 @@ class Ecn(Fx):
         setattr(net, self.head, nn.Linear(N, 1))
         setattr(self, self.name, net)
 
-    def score(self, v):
-        net = getattr(self, self.name)
+    @classmethod
+    def network(cls, net, v):
         a, b = v.chunk(2, 2)
         x0 = x = torch.cat([a.flatten(1), b.flatten(1)], 1)
         for w, norm, bias in zip(net.w, net.layer_norm, net.b):
             h = w(x)
             c = torch.cat([h, h * F.relu(norm(h))], 1)
-            x = (x0 if self.linear else x) * (c + bias) + x
-        return getattr(net, self.head)(x)[:, 0]
+            x = (x0 if cls.linear else x) * (c + bias) + x
+        return getattr(net, cls.head)(x)[:, 0]
+
+    def score(self, v):
+        return self.network(getattr(self, self.name), v)
 
 
 class Lcn(Ecn):
     name, head, linear = "LCN", "sfc", True
+
+
+class AutointFx(Fx):
+    layers, heads, width, scale, residual, norm = 2, 1, 8, False, True, False
+
+    def parts(self):
+        self.self_attention = nn.ModuleList()
+        for i in range(self.layers):
+            layer, d = nn.Module(), self.width if i else D
+            layer.W_q, layer.W_k, layer.W_v = (nn.Linear(d, self.width, bias=False) for _ in range(3))
+            if self.residual and d != self.width:
+                layer.W_res = nn.Linear(d, self.width, bias=False)
+            if self.norm:
+                layer.layer_norm = nn.LayerNorm(self.width)
+            self.self_attention.append(layer)
+        self.fc = nn.Linear(FIELDS * self.width, 1)
+
+    def attended(self, v):
+        for layer in self.self_attention:
+            q, k, u = (w(v).unflatten(2, (self.heads, -1)).transpose(1, 2) for w in (layer.W_q, layer.W_k, layer.W_v))
+            scores = q @ k.transpose(2, 3) / (q.shape[3] ** 0.5 if self.scale else 1)
+            y = (torch.softmax(scores, 3) @ u).transpose(1, 2).flatten(2)
+            if self.residual:
+                y = y + (layer.W_res(v) if hasattr(layer, "W_res") else v)
+            if self.norm:
+                y = layer.layer_norm(y)
+            v = F.relu(y)
+        return self.fc(v.flatten(1))[:, 0]
+
+    def score(self, v):
+        return self.attended(v)
+
+
+class AutointFxOther(AutointFx):
+    layers, heads, width, scale, residual, norm = 2, 3, 6, True, True, True
+
+
+class AutointFxBare(AutointFx):
+    layers, heads, width, scale, residual, norm = 2, 2, 4, True, False, False
+
+
+class AutointPlus(AutointFx):
+    def parts(self):
+        super().parts()
+        self.dnn = Tower(N)
+
+    def score(self, v):
+        return self.attended(v) + self.dnn(v.flatten(1))[:, 0]
+
+
+class Eulernet(Fx):
+    """With torch's complex numbers; logarithm, power and exponential are its own."""
+    layers, orders, norm = 2, 7, True
+
+    def parts(self):
+        self.mu = raw(1, FIELDS, 1)
+        self.Euler_interaction_layers = nn.ModuleList()
+        for i in range(self.layers):
+            layer, n, m = nn.Module(), self.orders if i else FIELDS, self.orders
+            layer.inter_orders = raw(n, m)
+            layer.im = nn.Linear(n * D, m * D)
+            layer.bias_lam, layer.bias_theta = raw(1, D, m), raw(1, D, m)
+            if self.norm:
+                layer.norm_r, layer.norm_p = nn.LayerNorm(D), nn.LayerNorm(D)
+            self.Euler_interaction_layers.append(layer)
+        self.reg = nn.Linear(self.orders * D, 1)
+
+    def score(self, e):
+        r, p = self.mu * torch.cos(e), self.mu * torch.sin(e)
+        for layer in self.Euler_interaction_layers:
+            size = torch.complex(0.5 * torch.log(r * r + p * p + 1e-8), torch.atan2(p, r))
+            bias = torch.complex(layer.bias_lam, layer.bias_theta).transpose(1, 2)
+            z = torch.exp(torch.einsum("bnk,nm->bmk", size, layer.inter_orders.to(size.dtype)) + bias)
+            r, p = (F.relu(layer.im(x.flatten(1))).unflatten(1, (-1, D)) + y for x, y in ((r, z.real), (p, z.imag)))
+            if self.norm:
+                r, p = layer.norm_r(r), layer.norm_p(p)
+        return (self.reg(r.flatten(1)) + self.reg(p.flatten(1)))[:, 0]
+
+
+class EulernetOther(Eulernet):
+    layers, orders, norm = 1, 3, False
+
+
+class Rfm(Fx):
+    layers, heads, width, group, residual = 1, 1, 16, None, True
+
+    def parts(self):
+        self.saro_layers = nn.ModuleList()
+        for i in range(self.layers):
+            layer, d = nn.Module(), self.width if i else D
+            layer.Q, layer.K, layer.V = (raw(FIELDS, d, self.width) for _ in range(3))
+            layer.weight = raw(1, self.width // self.heads)
+            layer.linear_transform = nn.Linear(d, self.width, bias=False)
+            layer.norm = nn.LayerNorm(self.width)
+            self.saro_layers.append(layer)
+        if self.residual:
+            self.projection = nn.Linear(D, self.width)
+            self.norm1, self.norm2 = nn.LayerNorm(self.width), nn.LayerNorm(self.width)
+        self.ampnet = nn.Module()
+        self.ampnet.block = nn.ModuleList()
+        width = FIELDS * self.width
+        for h in HIDDEN:
+            layer = nn.Module()
+            layer.linear = nn.Linear(width, h)
+            layer.norm1, layer.norm2 = nn.LayerNorm(self.group or h), nn.LayerNorm(self.group or h)
+            self.ampnet.block.append(layer)
+            width = h
+        self.ampnet.regularization = nn.Linear(width, 1)
+
+    def rotate(self, layer, theta):
+        """Differences of all pairs of angles, as the formula has them."""
+        q, k, v = (torch.einsum("bfd,fdw->bfw", theta, w).unflatten(2, (self.heads, -1)) for w in (layer.Q, layer.K, layer.V))
+        scores = (layer.weight * torch.cos(q[:, :, None] - k[:, None])).sum(-1).sigmoid()
+        out = torch.einsum("bijh,bjhk->bihk", scores, v).flatten(2)
+        return layer.norm(out + layer.linear_transform(theta))
+
+    def score(self, v):
+        theta = v
+        for layer in self.saro_layers:
+            theta = self.rotate(layer, theta)
+        r, p = torch.cos(theta), torch.sin(theta)
+        if self.residual:
+            r = self.norm1(r + torch.cos(self.projection(v)))
+            p = self.norm2(p + torch.sin(self.projection(v)))
+        r, p = r.flatten(1), p.flatten(1)
+        for layer in self.ampnet.block:
+            g = self.group or layer.linear.out_features
+            r, p = (norm(F.relu(layer.linear(x)).unflatten(1, (-1, g))).flatten(1)
+                    for x, norm in ((r, layer.norm1), (p, layer.norm2)))
+        return (self.ampnet.regularization(r) + self.ampnet.regularization(p))[:, 0]
+
+
+class RfmOther(Rfm):
+    layers, heads, width, group, residual = 2, 3, 6, 2, False
+
+
+class Dagfm(Fx):
+    outer = False
+
+    def parts(self):
+        self.connect_layer = raw(FIELDS, FIELDS)
+        self.p = nn.ParameterList([raw(FIELDS, FIELDS, D) for _ in range(3)])
+        if self.outer:
+            self.q = nn.ParameterList([raw(FIELDS, FIELDS, D) for _ in range(3)])
+        self.linear = nn.Linear(4 * FIELDS, 1)
+
+    def score(self, v):
+        edges = torch.ones(FIELDS, FIELDS, dtype=v.dtype).triu()
+        h0 = h = torch.einsum("sf,bfk->bsk", self.connect_layer, v)
+        states = [h.sum(2)]
+        for i, p in enumerate(self.p):
+            if self.outer:
+                t = torch.einsum("bfk,fsk->bfs", h, p) * edges
+                h = h0 * torch.einsum("bfs,fsk->bsk", t, self.q[i])
+            else:
+                h = h0 * torch.einsum("bfk,fsk,fs->bsk", h, p, edges)
+            states.append(h.sum(2))
+        return self.linear(torch.cat(states, 1))[:, 0]
+
+
+class DagfmOuter(Dagfm):
+    outer = True
+
+
+class Twotower(Fx):
+    item = 3
+
+    def parts(self):
+        self.user_tower, self.item_tower = (self.tower(n * D) for n in (FIELDS - self.item, self.item))
+
+    def tower(self, width):
+        tower = Tower(width, HIDDEN[:-1], head=False)
+        tower.mlp.append(nn.Linear(HIDDEN[-2], HIDDEN[-1]))
+        return tower
+
+    def score(self, v):
+        user, item = v[:, :-self.item].flatten(1), v[:, -self.item:].flatten(1)
+        return (self.user_tower(user) * self.item_tower(item)).sum(1)
+
+
+class Fcn(Fx):
+    def parts(self):
+        for kind in (Ecn, Lcn):
+            setattr(self, kind.name, getattr(kind(), kind.name))
+
+    def score(self, v):
+        return sum(kind.network(getattr(self, kind.name), v) for kind in (Ecn, Lcn)) / 2
 
 
 class Edcn(Fx):
@@ -458,7 +648,12 @@ ARCHS = [("lr", Lr), ("fm:4", Fm), ("fmfm:4", Fmfm), ("fmfm-vector:4", FmfmVecto
          ("fibinet-all:4:8,4", FibinetAll), ("cin:4", Cin), ("xdeepfm-fx:4:8,4", XdeepfmFx), ("pnn:4:8,4", Pnn),
          ("finalmlp:4:8,4:heads=2", Finalmlp), ("masknet:4:8,4:norm=1,block=8", Masknet),
          ("masknet-serial:4:8,4:norm=1", MasknetSerial), ("final:4:8,4", Final), ("ecn:4", Ecn), ("lcn:4", Lcn),
-         ("edcn:4", Edcn), ("dlrm:4:8,4", Dlrm)]
+         ("edcn:4", Edcn), ("dlrm:4:8,4", Dlrm), ("fcn:4", Fcn), ("autoint-fx:4", AutointFx),
+         ("autoint-fx:4:heads=3,attention=6,scale=1,norm=1", AutointFxOther),
+         ("autoint-fx:4:heads=2,attention=4,scale=1,residual=0", AutointFxBare), ("autoint-plus:4:8,4", AutointPlus),
+         ("eulernet:4:orders=7", Eulernet), ("eulernet:4:layers=1,orders=3,norm=0", EulernetOther), ("rfm:4:8,4", Rfm),
+         ("rfm:4:8,4:layers=2,heads=3,attention=6,residual=0,group=2", RfmOther), ("dagfm:4", Dagfm),
+         ("dagfm-outer:4", DagfmOuter), ("twotower:4:8,4:item=3", Twotower)]
 
 
 def weights(model):
@@ -466,7 +661,7 @@ def weights(model):
     tables = {n + ".weight" for n, m in model.named_modules() if isinstance(m, nn.Embedding)}
     for k, (name, p) in enumerate(sorted(model.state_dict().items())):
         u = (lane(100 + k, p.numel()) - 2**23) / 2.0**26
-        if p.dim() == 1 and name.endswith("weight"):
+        if (p.dim() == 1 and name.endswith("weight")) or name == "mu":
             u = u + 1.0
         with torch.no_grad():
             p.copy_(torch.from_numpy(u).reshape(p.shape))
@@ -491,30 +686,46 @@ def summary(g):
     return [g @ u, np.sqrt(g @ g)] + [g[i * g.size // 2] for i in range(2)]
 
 
+def first(model, x, ids, y):
+    s = model(x[:BATCH], ids[:BATCH])
+    F.binary_cross_entropy_with_logits(s, y[:BATCH]).backward()
+    return s.detach().double().numpy(), {n: summary(p.grad.double()) for n, p in sorted(model.named_parameters())}
+
+
+def train(model, x, ids, y):
+    tables = [p for m in model.modules() if isinstance(m, nn.Embedding) for p in m.parameters()]
+    dense = [p for p in model.parameters() if all(p is not t for t in tables)]
+    steps, out = [torch.optim.Adam(tables, lr=0.01), torch.optim.Adam(dense, lr=0.001)], []
+    for k in range(STEPS):
+        at = slice(k * BATCH, (k + 1) * BATCH)
+        model.zero_grad()
+        value = F.binary_cross_entropy_with_logits(model(x[at], ids[at]), y[at])
+        value.backward()
+        for o in steps:
+            o.step()
+        out.append(value.item())
+    return out
+
+
 def main():
     torch.set_num_threads(1)
     print("arch", "what", "name", "values", sep="\t")
     ids, x, y, _ = data()
     for arch, kind in ARCHS:
-        model = make(kind)
-        s = model(x[:BATCH], ids[:BATCH])
-        F.binary_cross_entropy_with_logits(s, y[:BATCH]).backward()
-        show(arch, "logit", "", values=s.detach().numpy())
-        for name, p in sorted(model.named_parameters()):
-            show(arch, "gradient", name, values=summary(p.grad))
-        model, out = make(kind), []
-        tables = [p for m in model.modules() if isinstance(m, nn.Embedding) for p in m.parameters()]
-        dense = [p for p in model.parameters() if all(p is not t for t in tables)]
-        steps = [torch.optim.Adam(tables, lr=0.01), torch.optim.Adam(dense, lr=0.001)]
-        for k in range(STEPS):
-            at = slice(k * BATCH, (k + 1) * BATCH)
-            model.zero_grad()
-            value = F.binary_cross_entropy_with_logits(model(x[at], ids[at]), y[at])
-            value.backward()
-            for o in steps:
-                o.step()
-            out.append(value.item())
-        show(arch, "losses", "bce", values=out)
+        s, grads = first(make(kind), x, ids, y)
+        losses = train(make(kind), x, ids, y)
+        show(arch, "logit", "", values=s)
+        for name, g in grads.items():
+            show(arch, "gradient", name, values=g)
+        show(arch, "losses", "bce", values=losses)
+        # norms of small numbers cost digits: how many, PyTorch in single precision tells (logits, gradients, losses)
+        if issubclass(kind, (Eulernet, Rfm)):
+            s1, grads1 = first(make(kind).float(), x.float(), ids, y.float())
+            losses1 = train(make(kind).float(), x.float(), ids, y.float())
+            spread = [max(abs(s1 - s) / np.maximum(abs(s), 0.01)),
+                      max(max(abs(a - b) for a, b in zip(grads1[n], g)) / max(g[1], 1e-6) for n, g in grads.items()),
+                      max(abs(a / b - 1) for a, b in zip(losses1, losses))]
+            show(arch, "spread", "", values=[float("%.0e" % v) for v in spread])
 
 
 if __name__ == "__main__":

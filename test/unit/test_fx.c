@@ -4,6 +4,7 @@
 
 #include "base/hash.h"
 #include "netkit.h"
+#include "nn/init.h"
 #include "nn/ops_cross.h"
 #include "tap.h"
 
@@ -81,6 +82,63 @@ static void starts_and_names(void)
     ca_pool_free(pool);
 }
 
+/* Rules of whole matrices: the identity, and columns that are softmaxes of N(0, 100^2). */
+static void matrices_start(void)
+{
+    enum { ROWS = 12, COLS = 2000 };
+    static ca_real x[ROWS * COLS], z[ROWS * COLS];
+    const struct ca_init_rule identity = {CA_INIT_IDENTITY, 3}, near = {CA_INIT_NEAR_ONE_HOT, COLS};
+    const struct ca_init_rule wide = {CA_INIT_NORMAL, 100};
+    size_t first = 0, sharp = 0, wrong = 0;
+    double off = 0, worst = 0;
+
+    ca_init_fill(x, 12, 12, 0, 1, &identity, 1, "x");
+    for (size_t i = 0; i < 12; i++)
+        wrong += fabs((double)x[i] - (i == 0 || i == 4 || i == 8)) > 0;
+    OK(!wrong, "an identity of three columns, with a row more");
+    ca_init_fill(x, ROWS * COLS, ROWS * COLS, 0, 1, &near, 1, "x");
+    ca_init_fill(z, ROWS * COLS, ROWS * COLS, 0, 1, &wide, 1, "x");
+    for (size_t c = 0; c < COLS; c++) {
+        double sum = 0, most = 0;
+
+        for (size_t r = 0; r < ROWS; r++) {
+            double share = 0;
+            sum += (double)x[r * COLS + c];
+            most = fmax(most, (double)x[r * COLS + c]);
+            for (size_t k = 0; k < ROWS; k++)
+                share += exp((double)z[k * COLS + c] - (double)z[r * COLS + c]);
+            worst = fmax(worst, fabs((double)x[r * COLS + c] - 1 / share));
+        }
+        off = fmax(off, fabs(sum - 1));
+        sharp += most > 0.99;
+        first += x[c] > 0.5f;
+    }
+    CLOSE(off, 0, 1e-6, "columns of a near one-hot matrix sum to 1");
+    CLOSE(worst, 0, 1e-6, "they are softmaxes of normal draws of deviation 100");
+    OK(sharp > COLS * 8 / 10, "most of them are nearly one 1 among zeros");
+    CLOSE((double)first / COLS, 1.0 / ROWS, 0.02, "each row has its share");
+}
+
+/* Tables of [rows, width] by xavier_normal of those. */
+static void tables_by_xavier(void)
+{
+    struct ca_inputs in = {.n_numeric = 0, .n_fields = 3, .field_rows = rows};
+    struct ca_err err = {0};
+    struct ca_graph *g = ca_graph_new(&in, &err);
+    const struct ca_table_spec *t;
+
+    kit_must(!g, &err);
+    ca_graph_set_family(g, CA_FAMILY_FX);
+    (void)ca_graph_embed_fx(g, "main", 4);
+    (void)ca_graph_embed_fx(g, "other", 4);
+    ca_init_tables_xavier(g, 0);
+    t = ca_graph_get_table(g, 1);
+    CLOSE(t->init.a, sqrt(2.0 / 1004), 1e-12, "a table of 1000 rows of width 4 by xavier_normal");
+    OK(t->init.kind == CA_INIT_NORMAL && t->padded, "with padding");
+    CLOSE(ca_graph_get_table(g, 4)->init.a, 1e-4, 1e-12, "another embedding keeps its rule");
+    ca_graph_free(g);
+}
+
 /* Digest of all weights after some steps. */
 static void run(unsigned threads, char out[CA_DIGEST_HEX], double *padding, double *moved)
 {
@@ -143,6 +201,8 @@ int main(void)
     double padding, moved;
 
     starts_and_names();
+    matrices_start();
+    tables_by_xavier();
     run(1, one, &padding, &moved);
     OK(padding <= 0, "the row of padding is never updated");
     OK(moved > 0.1, "the others are");

@@ -55,6 +55,26 @@ static void totals(void)
         {"FiBiNET, each field", "fibinet-each:16:100", 39, 2 * 39 * 13 + 2 * 39 * 256 + 2 * 741 * 16 * 100 + 201},
         {"FiBiNET, one matrix", "fibinet-all:16:100", 39, 2 * 39 * 13 + 2 * 256 + 2 * 741 * 16 * 100 + 201},
         {"DLRM without numeric features", "dlrm:16:100", 26, 325 * 100 + 201},
+        {"FCN", "fcn:16", 39, 2 * (4 * (624 * 624 / 2 + 2 * 624) + 624 + 1)},
+        {"FCN of fewer layers", "fcn:16:deep=3,shallow=1", 39, 4 * (624 * 624 / 2 + 2 * 624) + 2 * (624 + 1)},
+        {"AutoInt", "autoint-fx:16", 39, 4 * 16 * 8 + 3 * 8 * 8 + 39 * 8 + 1},
+        {"AutoInt, as wide as its vectors, normed", "autoint-fx:16:layers=3,heads=2,attention=16,norm=1", 39,
+         3 * (3 * 16 * 16 + 2 * 16) + 39 * 16 + 1},
+        {"AutoInt without residual", "autoint-fx:16:residual=0", 39, 3 * 16 * 8 + 3 * 8 * 8 + 39 * 8 + 1},
+        {"AutoInt+", "autoint-plus:16:400,100", 39,
+         4 * 16 * 8 + 3 * 8 * 8 + 39 * 8 + 1 + 624 * 400 + 400 + 400 * 100 + 100 + 101},
+        {"EulerNet of Criteo", "eulernet:16", 39,
+         39 + 2 * (39 * 39 + 39 * 39 * 256 + 39 * 16 + 2 * 16 * 39 + 4 * 16) + 624 + 1},
+        {"EulerNet of ten orders without norm", "eulernet:16:layers=1,orders=10,norm=0", 39,
+         39 + 39 * 10 + 39 * 10 * 256 + 10 * 16 + 2 * 16 * 10 + 160 + 1},
+        {"RFM", "rfm:16:400,100:layers=2,heads=4,attention=64,group=20", 39,
+         (3 * 39 * 16 * 64 + 16 * 64 + 16 + 2 * 64) + (3 * 39 * 64 * 64 + 64 * 64 + 16 + 2 * 64) + 16 * 64 + 64 + 4 * 64 +
+             39 * 64 * 400 + 400 + 400 * 100 + 100 + 2 * 4 * 20 + 101},
+        {"RFM without residual", "rfm:16:100:residual=0", 39,
+         3 * 39 * 16 * 16 + 16 * 16 + 16 + 2 * 16 + 39 * 16 * 100 + 100 + 4 * 100 + 101},
+        {"DAGFM", "dagfm:16", 39, 39 * 39 + 3 * 39 * 39 * 16 + 39 * 4 + 1},
+        {"DAGFM, outer", "dagfm-outer:16", 39, 39 * 39 + 2 * 3 * 39 * 39 * 16 + 39 * 4 + 1},
+        {"two towers", "twotower:16:400,100:item=9", 39, 30 * 16 * 400 + 9 * 16 * 400 + 2 * (400 + 400 * 100 + 100)},
     };
 
     for (size_t i = 0; i < sizeof t / sizeof *t; i++)
@@ -65,7 +85,8 @@ static void totals(void)
 static void spelling(void)
 {
     static const char *const same[] = {"lr", "fm:16", "dcnv2:16:400,400", "dcnv2:16:400:layers=4", "cin:8:layers=2,maps=4",
-                                       "finalmlp:4:8:second=6", "dlrm:8:64,1:bottom-layers=0"};
+                                       "finalmlp:4:8:second=6", "dlrm:8:64,1:bottom-layers=0",
+                                       "autoint-plus:8:4:heads=2,attention=6,scale=1,residual=0,norm=1"};
     static const char *const wrong[] = {
         "lr:", "lr:8", "fm", "fm:", "fm:0", "fm:16:", "fm:16:400", "dcnv2:16", "dcnv2:16:", "dcnv2:16:400:",
         "dcnv2:16:400:layers", "dcnv2:16:400:layers=", "dcnv2:16:400:layers=0", "dcnv2:16:400:layers=17",
@@ -96,10 +117,65 @@ static void spelling(void)
         OK(strcmp(ca_archs[i]->name, ca_archs[i + 1]->name) < 0, ca_archs[i + 1]->name);
 }
 
+/* The deviation from zero of a parameter's or a table's first values, and that of the law they follow. */
+static void starts(void)
+{
+    static const struct {
+        const char *arch, *tensor;
+        double want;
+    } t[] = {
+        {"autoint-fx:16:attention=64", "self_attention.0.W_k.weight", 0.15811}, /* sqrt(2 / (16 + 64)) */
+        {"autoint-fx:16:attention=64", "self_attention.0.W_res.weight", 0.15811},
+        {"eulernet:16", "mu", 1},
+        {"eulernet:16", "Euler_interaction_layers.0.inter_orders", 0.35355}, /* the identity of 8 */
+        {"eulernet:16:orders=2", "Euler_interaction_layers.0.inter_orders", 0.35355}, /* two near ones among 8 */
+        {"eulernet:16", "Euler_interaction_layers.1.im.weight", 0.08839}, /* sqrt(6 / 256) / sqrt(3) */
+        {"eulernet:16:normal=1", "Euler_interaction_layers.1.im.weight", 0.01},
+        {"eulernet:16", "Euler_interaction_layers.1.im.bias", 0.05103}, /* 1 / sqrt(128) / sqrt(3) */
+        {"eulernet:16", "Euler_interaction_layers.0.bias_theta", 0.01},
+        {"eulernet:16", "Euler_interaction_layers.0.bias_lam", 0.01},
+        {"eulernet:64", "reg.weight", 0.06244}, /* sqrt(2 / 513) */
+        {"rfm:16:64:attention=32", "saro_layers.0.Q", 0.07217}, /* 1.414 sqrt(2 / (16 * 32 + 8 * 32)) */
+        {"rfm:16:64:attention=32", "saro_layers.0.V", 0.07217},
+        {"rfm:16:64:attention=512", "saro_layers.0.weight", 0.08829}, /* 1.414 sqrt(2 / 513) */
+        {"rfm:16:64:attention=32", "saro_layers.0.linear_transform.weight", 0.28863}, /* 1.414 sqrt(2 / 48) */
+        {"rfm:16:64:attention=32", "projection.weight", 0.01},
+        {"rfm:16:64:attention=512", "projection.bias", 0.14434}, /* 1 / sqrt(16) / sqrt(3) */
+        {"rfm:16:64:attention=32", "ampnet.block.0.linear.weight", 0.01},
+        {"rfm:16:512", "ampnet.regularization.weight", 0.06244},
+        {"rfm:512:64", "embedding_layer.embedding_layer.embedding_layers.c3.weight", 0.05943}, /* 39 / 40 of 2 / 552 */
+        {"dagfm:16", "p.2", 1},
+        {"dagfm:16", "connect_layer", 0.35355},
+        {"dagfm-outer:16", "q.1", 0.12498}, /* 1.414 sqrt(2 / 256) */
+        {"dagfm-outer:16", "p.0", 0.12498},
+    };
+
+    for (size_t i = 0; i < sizeof t / sizeof *t; i++) {
+        struct ca_pool *pool = ca_pool_new(1, NULL);
+        struct ca_model *m = zoo_fresh(t[i].arch, pool);
+        double sum = 0;
+        size_t n = 0;
+        char label[160];
+
+        for (size_t k = 0; k < ca_model_n_tensors(m); k++) {
+            struct ca_model_tensor s = ca_model_get_tensor(m, k);
+
+            for (size_t r = 0; !strcmp(s.name, t[i].tensor) && r < s.rows; r++)
+                for (size_t c = 0; c < s.row_len; c++, n++)
+                    sum += pow((double)ca_model_tensor_row(m, &s, r, CA_STATE_WEIGHT)[c], 2);
+        }
+        (void)snprintf(label, sizeof label, "%s: %s starts as it should", t[i].arch, t[i].tensor);
+        CLOSE(sqrt(sum / (double)n) / t[i].want, 1, n > 500 ? 0.05 : 0.12, label);
+        ca_model_free(m);
+        ca_pool_free(pool);
+    }
+}
+
 /* Sizes that cannot be built are refused in words. */
 static void refusals(void)
 {
-    static const char *const bad[] = {"ecn:5", "lcn:3", "final:4:8,3", "finalmlp:4:8,5:heads=2"};
+    static const char *const bad[] = {"ecn:5", "lcn:3", "fcn:3", "autoint-fx:4:heads=3", "rfm:4:8:heads=3", "rfm:4:8,6:group=4",
+                                      "twotower:4:8:item=3", "final:4:8,3", "finalmlp:4:8,5:heads=2"};
     static const uint32_t rows[] = {3, 4, 5};
 
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
@@ -142,6 +218,7 @@ int main(void)
     totals();
     spelling();
     refusals();
+    starts();
     make_data();
     bits();
     return run_zoo();

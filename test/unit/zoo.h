@@ -24,7 +24,10 @@ static const char *const zoo_archs[] = {
     "dcnv2:4:8,4", "dcnv2-stacked:4:8,4", "dcnv2-both:4:8,4", "afm-fx:4", "nfm-fx:4:8,4", "fibinet-fx:4:8,4",
     "fibinet-each:4:8,4", "fibinet-all:4:8,4", "cin:4", "xdeepfm-fx:4:8,4", "pnn:4:8,4", "finalmlp:4:8,4:heads=2",
     "masknet:4:8,4:norm=1,block=8", "masknet-serial:4:8,4:norm=1", "final:4:8,4", "ecn:4", "lcn:4", "edcn:4",
-    "dlrm:4:8,4",
+    "dlrm:4:8,4", "fcn:4", "autoint-fx:4", "autoint-fx:4:heads=3,attention=6,scale=1,norm=1",
+    "autoint-fx:4:heads=2,attention=4,scale=1,residual=0", "autoint-plus:4:8,4", "eulernet:4:orders=7",
+    "eulernet:4:layers=1,orders=3,norm=0", "rfm:4:8,4",
+    "rfm:4:8,4:layers=2,heads=3,attention=6,residual=0,group=2", "dagfm:4", "dagfm-outer:4", "twotower:4:8,4:item=3",
 };
 
 static int64_t centred(uint64_t lane, uint64_t i)
@@ -44,7 +47,8 @@ static void zoo_weights(struct ca_model *m)
     for (size_t k = 0; k < n; k++) {
         struct ca_model_tensor t = ca_model_get_tensor(m, order[k]);
         const char *dot = strrchr(t.name, '.');
-        int gain = t.n_dims == 1 && dot && !strcmp(dot, ".weight");
+        /* and radii: an angle jumps where the real part is negative and the imaginary one small */
+        int gain = (t.n_dims == 1 && dot && !strcmp(dot, ".weight")) || !strcmp(t.name, "mu");
 
         for (size_t r = 0; r < t.rows; r++)
             for (size_t c = 0; c < t.row_len; c++)
@@ -54,7 +58,7 @@ static void zoo_weights(struct ca_model *m)
 }
 
 /* On columns c0, c1, ..., as the oracle names them. */
-static struct ca_model *zoo_make(const char *arch, struct ca_pool *pool)
+static struct ca_model *zoo_fresh(const char *arch, struct ca_pool *pool)
 {
     struct ca_head h = {0};
     struct ca_arch_spec spec;
@@ -73,6 +77,13 @@ static struct ca_model *zoo_make(const char *arch, struct ca_pool *pool)
         exit(70);
     }
     ca_head_fini(&h);
+    return m;
+}
+
+static struct ca_model *zoo_make(const char *arch, struct ca_pool *pool)
+{
+    struct ca_model *m = zoo_fresh(arch, pool);
+
     zoo_weights(m);
     return m;
 }
@@ -102,6 +113,15 @@ static void summary(struct ca_model *m, const struct ca_model_tensor *t, double 
     out[1] = sqrt(square);
 }
 
+/* What this precision is allowed: more where PyTorch in single precision is off by much itself. */
+static double zoo_tolerance(const char *arch, size_t which, double least)
+{
+    double spread[3] = {0};
+
+    (void)golden(arch, "spread", "", spread, 3);
+    return fmax(least, SPREAD * spread[which]);
+}
+
 static void zoo_first_batch(const char *arch, struct ca_pool *pool)
 {
     struct ca_model *m = zoo_make(arch, pool);
@@ -114,7 +134,7 @@ static void zoo_first_batch(const char *arch, struct ca_pool *pool)
     if (OK(golden(arch, "logit", "", want, BATCH) == BATCH, label)) {
         for (size_t i = 0; i < BATCH; i++)
             worst = fmax(worst, fabs((double)logit[i] - want[i]) / fmax(fabs(want[i]), 0.01));
-        CLOSE(worst, 0, TOL_LOGIT, label);
+        CLOSE(worst, 0, zoo_tolerance(arch, 0, TOL_LOGIT), label);
     }
     for (size_t i = 0; i < ca_model_n_tensors(m); i++) {
         struct ca_model_tensor t = ca_model_get_tensor(m, i);
@@ -126,7 +146,7 @@ static void zoo_first_batch(const char *arch, struct ca_pool *pool)
         worst = 0;
         for (size_t k = 0; k < SUMMARY; k++)
             worst = fmax(worst, fabs(got[k] - want[k]) / fmax(want[1], 1e-6));
-        CLOSE(worst, 0, TOL_SUMMARY, label);
+        CLOSE(worst, 0, zoo_tolerance(arch, 1, TOL_SUMMARY), label);
     }
     ca_model_free(m);
 }
@@ -148,7 +168,7 @@ static void zoo_training(const char *arch, struct ca_pool *pool)
         if (ca_net_step(m->net, CA_STEP_ALL, NULL))
             abort();
     }
-    CLOSE(worst, 0, TOL_ZOO_LOSS, label);
+    CLOSE(worst, 0, zoo_tolerance(arch, 2, TOL_ZOO_LOSS), label);
     ca_model_free(m);
 }
 
