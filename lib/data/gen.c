@@ -429,6 +429,28 @@ static float sigmoid(float x)
     return 1.0f / (1.0f + expf(-x));
 }
 
+/*
+ * Rows of one request have the user in common: his columns are drawn from the
+ * random words of the request's first row. Requests do not cross phases, so
+ * equal words are equal values.
+ */
+static void share_user(const struct ca_gen *g, int64_t first, size_t n, uint32_t word[][WORDS])
+{
+    uint32_t lead[WORDS];
+    int64_t leader = -1;
+
+    for (size_t r = 0; r < n; r++) {
+        int64_t row = first + (int64_t)r, head = row - row % g->o.requests;
+        if (head == row)
+            continue;
+        for (unsigned k = 0; k < g->n_fields && leader != head; k += 4)
+            ca_rng_block(&g->rng, (uint64_t)head * (WORDS / 4) + k / 4, lead + k);
+        leader = head;
+        for (unsigned f = 0; f < g->n_fields; f++)
+            word[r][f] = g->shape->user[f] ? lead[f] : word[r][f];
+    }
+}
+
 /* The rows [first, first+n), n at most GROUP and all of one phase. */
 static void draw_rows(const struct ca_gen *g, const struct phase *p, int64_t first, size_t n, struct rows *out)
 {
@@ -439,6 +461,8 @@ static void draw_rows(const struct ca_gen *g, const struct phase *p, int64_t fir
     for (size_t r = 0; r < n; r++)
         for (unsigned k = 0; k < words; k += 4)
             ca_rng_block(&g->rng, (uint64_t)(first + (int64_t)r) * (WORDS / 4) + k / 4, word[r] + k);
+    if (g->o.requests)
+        share_user(g, first, n, word);
     draw(g, p, n, word, out->at, parts);
     for (size_t r = 0; r < n; r++) {
         float click = sigmoid(logit(g, &parts[r])), conversion = 0.0f;
@@ -537,8 +561,11 @@ static int make_schema(struct ca_gen *g, const uint32_t *size, struct ca_err *er
     char name[16];
     int rc;
 
-    if ((rc = ca_schema_add(s, "time", CA_ROLE_TIME, CA_TYPE_I64, 0, 0, err)) ||
-        (rc = ca_schema_add(s, "click", CA_ROLE_LABEL, CA_TYPE_F32, 0, 0, err)))
+    if ((rc = ca_schema_add(s, "time", CA_ROLE_TIME, CA_TYPE_I64, 0, 0, err)))
+        return rc;
+    if (g->o.requests && (rc = ca_schema_add(s, "request", CA_ROLE_AUX, CA_TYPE_I64, 0, 0, err)))
+        return rc;
+    if ((rc = ca_schema_add(s, "click", CA_ROLE_LABEL, CA_TYPE_F32, 0, 0, err)))
         return rc;
     if (g->o.conversions && (rc = ca_schema_add(s, "conversion", CA_ROLE_TASK, CA_TYPE_F32, 0, 0, err)))
         return rc;
@@ -569,6 +596,9 @@ static int plant(struct ca_gen *g, struct ca_err *err)
     if (total < CA_GEN_MIN_VOCAB || total > CA_GEN_MAX_VOCAB)
         return ca_err_set(err, CA_EUSAGE, "a vocabulary of %llu is out of range: from %d to %d",
                           (unsigned long long)total, CA_GEN_MIN_VOCAB, CA_GEN_MAX_VOCAB);
+    if (g->o.requests < 0 || g->o.requests > CA_GEN_MAX_REQUEST || (g->o.requests & (g->o.requests - 1)))
+        return ca_err_set(err, CA_EUSAGE, "requests of %d rows: not a power of two up to %d", g->o.requests,
+                          CA_GEN_MAX_REQUEST);
     choose_sizes(s, total, size);
     g->n_numeric = s->n_numeric;
     g->n_fields = s->n_numeric + s->n_ids;
@@ -646,12 +676,16 @@ void ca_gen_rows(const struct ca_gen *g, int64_t first, size_t n, void *const *c
         unsigned c = 0;
         some = draw_some(g, first + (int64_t)i, n - i, &rows);
         int64_t *time = (int64_t *)col[c++] + i;
+        int64_t *request = g->o.requests ? (int64_t *)col[c++] + i : NULL;
         float *click = (float *)col[c++] + i;
         float *conversion = g->o.conversions ? (float *)col[c++] + i : NULL;
         float *probability = g->o.probability ? (float *)col[c++] + i : NULL;
         float *conversion_probability = conversion && probability ? (float *)col[c++] + i : NULL;
         for (size_t r = 0; r < some; r++) {
-            time[r] = (int64_t)((double)(first + (int64_t)(i + r)) * per_row);
+            int64_t row = first + (int64_t)(i + r), at = row - (request ? row % g->o.requests : 0);
+            time[r] = (int64_t)((double)at * per_row);
+            if (request)
+                request[r] = row / g->o.requests;
             click[r] = (float)rows.click[r];
             if (conversion)
                 conversion[r] = (float)rows.conversion[r];
