@@ -118,7 +118,7 @@ void ca_sums_result(const struct ca_sums *s, double auc, struct ca_measures *m)
 
 int ca_eval_init(struct ca_eval *e, const struct ca_eval_opts *opts, struct ca_err *err)
 {
-    e->auc = (struct ca_auc){.limit = opts ? opts->buffer : 0};
+    e->auc = (struct ca_auc){.pairs.limit = opts ? opts->buffer : 0};
     return ca_sums_init(&e->sums, opts, err);
 }
 

@@ -35,7 +35,7 @@ struct ca_eval_opts {
     enum ca_score score;     /* what is added; a probability always has the clipped loss */
     enum ca_logloss logloss;
     unsigned bins;           /* of the calibration error; 0 means 10 */
-    size_t buffer;           /* see struct ca_auc: limit */
+    size_t buffer;           /* see struct ca_order: limit */
 };
 
 #define CA_EVAL_MAX_BINS 10000u

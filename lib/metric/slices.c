@@ -32,7 +32,7 @@ int ca_slices_new(struct ca_slices **out, const struct ca_eval_opts *opts, size_
         return CA_EMEMORY;
     if (opts)
         s->opts = *opts;
-    s->auc.limit = s->opts.buffer;
+    s->auc.pairs.limit = s->opts.buffer;
     s->max = max < UINT32_MAX ? max : UINT32_MAX - 1;
     s->slots = 1024;
     s->index = ca_mem_zalloc(s->slots, sizeof *s->index, err);
