@@ -9,12 +9,20 @@
 
 #include "base/banned.h"
 
+#define BUFFER ((size_t)1 << 18) /* items in memory by default: there are three sorts at a time */
+
+static void bound(struct ca_order *o)
+{
+    o->limit = o->limit ? o->limit : BUFFER;
+}
+
 int ca_agree_add(struct ca_agree *a, float score, float judge, struct ca_err *err)
 {
     if (isnan(score) || isnan(judge)) {
         (void)ca_err_set(err, CA_ENUMERIC, "score is not a number");
         return ca_err_at(err, NULL, -1, a->by_score.total);
     }
+    bound(&a->by_score);
     return ca_order_add(&a->by_score, ca_order_float(score), ca_order_float(judge), err);
 }
 
@@ -23,6 +31,7 @@ int ca_agree_add_request(struct ca_agree *a, int64_t request, float score, float
     const float pair[2] = {score, probability};
     uint64_t value;
 
+    bound(&a->by_request);
     memcpy(&value, pair, sizeof value);
     if (isnan(score))
         (void)ca_err_set(err, CA_ENUMERIC, "score is not a number");
