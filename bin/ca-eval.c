@@ -13,6 +13,8 @@
 #include "cli/cli.h"
 #include "cli/progress.h"
 #include "data/scored.h"
+#include "metric/agree.h"
+#include "metric/items.h"
 #include "metric/slices.h"
 #include "model/score.h"
 #include "nn/blas.h"
@@ -31,6 +33,7 @@ struct params {
     const char *label;
     const char *weights;
     int scored;
+    const char *item, *against, *request;
     const char *by;
     uint64_t by_time, by_rows, max_slices;
     int logloss;
@@ -50,6 +53,12 @@ static const struct ca_opt opts[] = {
     {"weights", 'w', CA_OPT_STRING, AT(weights), "NAME", NULL, 0, 0, 0, "weigh every row by this column"},
     {"scored", 0, CA_OPT_FLAG, AT(scored), "", NULL, 0, 0, 0,
      "input is a text table with a header line, as ca-predict prints it, with columns 'label' and 'logit' or --score"},
+    {"item", 0, CA_OPT_STRING, AT(item), "NAME", NULL, 0, 0, 0,
+     "add the bias per item, which this column of whole numbers names"},
+    {"against", 0, CA_OPT_STRING, AT(against), "NAME", NULL, 0, 0, 0,
+     "add how far the scores rank the rows as this column does, a teacher's or the truth"},
+    {"request", 0, CA_OPT_STRING, AT(request), "NAME", NULL, 0, 0, 0,
+     "add how far they do so within requests, which this column of whole numbers names"},
     {"by", 'b', CA_OPT_STRING, AT(by), "NAME", NULL, 0, 0, 0, "slice by the values of this column of whole numbers"},
     {"by-time", 0, CA_OPT_COUNT, AT(by_time), "WIDTH", NULL, 1, 9.2e18, 0,
      "slice by windows of the time column, WIDTH of its units each"},
@@ -65,6 +74,8 @@ static const struct ca_example examples[] = {
     {"ca-eval --model student.safetensors test.car", "a model on a test set"},
     {"ca-eval scored.car", "the teacher's logits that ca-predict put into the stream"},
     {"ca-eval --model student.safetensors --by-rows 100k online.car", "the measures over time"},
+    {"ca-eval --model student.safetensors --against teacher --request request exposed.car",
+     "how far a student ranks as its teacher does"},
     {NULL, NULL},
 };
 
@@ -76,18 +87,48 @@ struct job {
     struct ca_eval total;
     int ready;                /* total is initialised */
     struct ca_slices *slices; /* NULL when not wanted */
+    struct ca_items items;
+    struct ca_agree agree;
+    enum ca_score judge;      /* what the column --against holds */
     struct ca_progress progress;
     int64_t rows;
 };
 
 /* ---- adding rows ---- */
 
-static int add(struct job *j, float score, float label, float weight, int64_t slice, struct ca_err *err)
+/* What there is of a row; for the last three, if they are wanted. */
+struct row {
+    float score, label, weight;
+    int64_t slice;
+    int64_t item, request;
+    float judge;
+};
+
+/* The measures that are asked for by name. */
+static int add_more(struct job *j, const struct row *r, struct ca_err *err)
 {
-    int rc = ca_eval_add(&j->total, score, label, weight, err);
+    const struct params *p = j->p;
+    int rc = 0;
+
+    if (p->item)
+        rc = ca_items_add(&j->items, r->item, ca_score_probability(j->opts.score, (double)r->score),
+                          (double)r->label, (double)r->weight, err);
+    if (!rc && p->against)
+        rc = ca_agree_add(&j->agree, r->score, r->judge, err);
+    if (!rc && p->request)
+        rc = ca_agree_add_request(&j->agree, r->request, r->score,
+                                  (float)ca_score_probability(j->judge, (double)r->judge), err);
+    return rc;
+}
+
+static int add(struct job *j, const struct row *r, struct ca_err *err)
+{
+    int rc = ca_eval_add(&j->total, r->score, r->label, r->weight, err);
 
     if (!rc && j->slices)
-        rc = ca_slices_add(j->slices, slice, score, label, weight, err);
+        rc = ca_slices_add(j->slices, r->slice, r->score, r->label, r->weight, err);
+    if (!rc)
+        rc = add_more(j, r, err);
     if (!rc)
         j->rows++;
     if (rc == CA_ENUMERIC && !j->p->model && err)
@@ -104,7 +145,7 @@ static int64_t window_start(int64_t time, int64_t width)
 
 /* Where in the stream's schema everything is; -1 for what is not used. */
 struct columns {
-    int score, label, weight, slice;
+    int score, label, weight, slice, item, request, judge;
 };
 
 static double number_at(const struct ca_block *b, int column, size_t row)
@@ -150,14 +191,19 @@ static int add_block(struct job *j, const struct columns *c, const struct ca_blo
     int rc = 0;
 
     for (size_t r = 0; r < b->rows && !rc; r++) {
-        int64_t slice = c->slice >= 0 ? whole_at(b, c->slice, r) : 0;
+        struct row row = {.score = logit ? logit[r] : (float)number_at(b, c->score, r),
+                          .label = (float)number_at(b, c->label, r),
+                          .weight = c->weight >= 0 ? (float)number_at(b, c->weight, r) : 1.0f,
+                          .slice = c->slice >= 0 ? whole_at(b, c->slice, r) : 0,
+                          .item = c->item >= 0 ? whole_at(b, c->item, r) : 0,
+                          .request = c->request >= 0 ? whole_at(b, c->request, r) : 0,
+                          .judge = c->judge >= 0 ? (float)number_at(b, c->judge, r) : 0.0f};
 
         if (j->p->by_time)
-            slice = window_start(slice, (int64_t)j->p->by_time);
+            row.slice = window_start(row.slice, (int64_t)j->p->by_time);
         else if (j->p->by_rows)
-            slice = j->rows - j->rows % (int64_t)j->p->by_rows;
-        rc = add(j, logit ? logit[r] : (float)number_at(b, c->score, r), (float)number_at(b, c->label, r),
-                 c->weight >= 0 ? (float)number_at(b, c->weight, r) : 1.0f, slice, err);
+            row.slice = j->rows - j->rows % (int64_t)j->p->by_rows;
+        rc = add(j, &row, err);
     }
     ca_progress_update(&j->progress, j->rows, NULL);
     return rc;
@@ -193,7 +239,7 @@ static int choose(struct job *j, const struct ca_schema *s, struct columns *c, s
     const struct params *p = j->p;
     int rc = 0;
 
-    *c = (struct columns){-1, -1, -1, -1};
+    *c = (struct columns){-1, -1, -1, -1, -1, -1, -1};
     if (!p->model) {
         rc = p->score ? need_numbers(s, p->score, 0, &c->score, err)
                       : need_role(s, CA_ROLE_TEACHER, "name a --model to score with, or a --score column", &c->score,
@@ -211,6 +257,15 @@ static int choose(struct job *j, const struct ca_schema *s, struct columns *c, s
         rc = need_numbers(s, p->by, 1, &c->slice, err);
     if (!rc && p->by_time)
         rc = need_role(s, CA_ROLE_TIME, "slice with --by-rows instead", &c->slice, err);
+    if (!rc && p->item)
+        rc = need_numbers(s, p->item, 1, &c->item, err);
+    if (!rc && p->request)
+        rc = need_numbers(s, p->request, 1, &c->request, err);
+    if (!rc && p->against) {
+        rc = need_numbers(s, p->against, 0, &c->judge, err);
+        if (!rc && s->col[c->judge].role == CA_ROLE_AUX)
+            j->judge = CA_SCORE_PROBABILITY;
+    }
     return rc;
 }
 
@@ -276,13 +331,27 @@ static int table_column(const struct ca_scored *s, const char *path, const char 
     return ca_err_at(err, path, -1, -1);
 }
 
+/* What from_table reads of a line. */
+enum { SCORE, LABEL, WEIGHT, SLICE, ITEM, REQUEST, JUDGE, TABLE_COLUMNS };
+
+/* A whole number out of a text table. */
+static int whole(const struct job *j, double v, const char *name, const char *path, int64_t *out, struct ca_err *err)
+{
+    if (!(fabs(v) <= 9007199254740992.0) || v != floor(v)) {
+        (void)ca_err_set(err, CA_EFORMAT, "column '%s' does not hold whole numbers", name);
+        return ca_err_at(err, path, -1, j->rows);
+    }
+    *out = (int64_t)v;
+    return 0;
+}
+
 static int from_table(struct job *j, const char *path, struct ca_err *err)
 {
     const struct params *p = j->p;
     const char *score = p->score ? p->score : "logit";
     struct ca_scored *s = NULL;
-    double v[4];
-    int column[4] = {0, 0, 0, 0}, rc = ca_scored_open(&s, path, err);
+    double v[TABLE_COLUMNS];
+    int column[TABLE_COLUMNS] = {0}, rc = ca_scored_open(&s, path, err);
 
     if (rc)
         return rc;
@@ -290,23 +359,25 @@ static int from_table(struct job *j, const char *path, struct ca_err *err)
         score = "probability";
     if (p->kind == KIND_AUTO && !strcmp(score, "probability"))
         j->opts.score = CA_SCORE_PROBABILITY;
-    if ((rc = table_column(s, path, score, &column[0], err)) ||
-        (rc = table_column(s, path, p->label ? p->label : "label", &column[1], err)) ||
-        (p->weights && (rc = table_column(s, path, p->weights, &column[2], err))) ||
-        (p->by && (rc = table_column(s, path, p->by, &column[3], err))) || (rc = begin(j, err)))
+    if (p->against && !strcmp(p->against, "probability"))
+        j->judge = CA_SCORE_PROBABILITY;
+    const char *const name[TABLE_COLUMNS] = {score,   p->label ? p->label : "label", p->weights, p->by, p->item, p->request,
+                                             p->against};
+    for (int c = 0; c < TABLE_COLUMNS; c++)
+        if ((rc = table_column(s, path, name[c] ? name[c] : score, &column[c], err)))
+            goto out;
+    if ((rc = begin(j, err)))
         goto out;
-    while ((rc = ca_scored_next(s, column, 4, v, err)) == 1) {
-        int64_t slice = p->by_rows ? j->rows - j->rows % (int64_t)p->by_rows : 0;
+    while ((rc = ca_scored_next(s, column, TABLE_COLUMNS, v, err)) == 1) {
+        struct row row = {.score = (float)v[SCORE], .label = (float)v[LABEL], .judge = (float)v[JUDGE],
+                          .weight = p->weights ? (float)v[WEIGHT] : 1.0f,
+                          .slice = p->by_rows ? j->rows - j->rows % (int64_t)p->by_rows : 0};
 
-        if (p->by) {
-            if (!(fabs(v[3]) <= 9007199254740992.0) || v[3] != floor(v[3])) {
-                rc = ca_err_set(err, CA_EFORMAT, "column '%s' does not hold whole numbers", p->by);
-                (void)ca_err_at(err, path, -1, j->rows);
-                break;
-            }
-            slice = (int64_t)v[3];
-        }
-        if ((rc = add(j, (float)v[0], (float)v[1], p->weights ? (float)v[2] : 1.0f, slice, err))) {
+        if ((p->by && (rc = whole(j, v[SLICE], p->by, path, &row.slice, err)) < 0) ||
+            (p->item && (rc = whole(j, v[ITEM], p->item, path, &row.item, err)) < 0) ||
+            (p->request && (rc = whole(j, v[REQUEST], p->request, path, &row.request, err)) < 0))
+            break;
+        if ((rc = add(j, &row, err))) {
             (void)ca_err_at(err, path, -1, j->rows);
             break;
         }
@@ -323,8 +394,47 @@ out:
 struct printer {
     struct ca_buf text;
     const struct job *job;
+    const struct more *more;
     struct ca_err *err;
 };
+
+/* The measures that are asked for by name, behind the others: at most these. */
+struct more {
+    const char *name[6];
+    double value[6];
+    int count[6]; /* is it one? */
+    size_t n;
+};
+
+static void more_add(struct more *m, const char *name, double value, int count)
+{
+    m->name[m->n] = name;
+    m->value[m->n] = value;
+    m->count[m->n++] = count;
+}
+
+static int more_result(struct job *j, struct more *m, struct ca_err *err)
+{
+    struct ca_agreement a;
+    int rc;
+
+    if (j->p->item) {
+        struct ca_item_bias bias = ca_items_bias(&j->items);
+        more_add(m, "item_bias", bias.absolute, 0);
+        more_add(m, "item_bias_signed", bias.relative, 0);
+        more_add(m, "items", (double)bias.items, 1);
+    }
+    if (!j->p->against)
+        return 0;
+    if ((rc = ca_agree_result(&j->agree, &a, err)))
+        return rc;
+    more_add(m, "spearman", a.spearman, 0);
+    if (j->p->request) {
+        more_add(m, "ndcg5", a.ndcg5, 0);
+        more_add(m, "ndcg10", a.ndcg10, 0);
+    }
+    return 0;
+}
 
 /* One line; slice NULL is the total. */
 static int print(struct printer *out, const int64_t *slice, const struct ca_measures *m)
@@ -334,6 +444,10 @@ static int print(struct printer *out, const int64_t *slice, const struct ca_meas
 
     if (out->job->p->format == FORMAT_TSV) {
         ca_measures_tsv(m, &out->text);
+        for (size_t i = 0; i < out->more->n; i++) {
+            ca_buf_char(&out->text, '\t');
+            ca_buf_double(&out->text, out->more->value[i]);
+        }
         if (out->job->slices && slice)
             ca_buf_printf(&out->text, "\t%lld", (long long)*slice);
         else if (out->job->slices)
@@ -344,6 +458,11 @@ static int print(struct printer *out, const int64_t *slice, const struct ca_meas
     if (!(obj = json_object()))
         return ca_err_set(out->err, CA_EMEMORY, "out of memory: cannot build a JSON object");
     rc = ca_measures_json(m, obj, out->err);
+    for (size_t i = 0; i < out->more->n && !rc; i++) {
+        double v = out->more->value[i];
+        rc = ca_json_set(obj, out->more->name[i], out->more->count[i] ? json_integer((json_int_t)v)
+                         : isfinite(v) ? json_real(v) : json_null(), out->err);
+    }
     if (!rc && out->job->slices)
         rc = ca_json_set(obj, "slice", slice ? json_integer(*slice) : json_null(), out->err);
     if (!rc)
@@ -360,13 +479,18 @@ static int print_slice(void *arg, int64_t slice, const struct ca_measures *m)
 
 static int write_result(struct job *j, struct ca_err *err)
 {
-    struct printer out = {.job = j, .err = err};
+    struct more more = {.n = 0};
+    struct printer out = {.job = j, .more = &more, .err = err};
     struct ca_measures m;
     struct ca_out *o = NULL;
     int rc = ca_eval_result(&j->total, &m, err);
 
+    if (!rc)
+        rc = more_result(j, &more, err);
     if (!rc && j->p->format == FORMAT_TSV) {
         ca_measures_tsv_names(&out.text);
+        for (size_t i = 0; i < more.n; i++)
+            ca_buf_printf(&out.text, "\t%s", more.name[i]);
         ca_buf_str(&out.text, j->slices ? "\tslice\n" : "\n");
     }
     if (!rc)
@@ -397,6 +521,12 @@ static int check_usage(const struct params *p, struct ca_err *err)
 {
     if (!!p->by + !!p->by_time + !!p->by_rows > 1)
         return ca_err_set(err, CA_EUSAGE, "--by, --by-time and --by-rows exclude each other");
+    if ((p->by || p->by_time || p->by_rows) && (p->item || p->against))
+        return ca_err_set(err, CA_EUSAGE, "--item and --against measure the whole: no slices beside them");
+    if (p->request && !p->against)
+        return ca_err_set(err, CA_EUSAGE, "--request needs --against, which says what a row is worth");
+    if (p->against && p->weights)
+        return ca_err_set(err, CA_EUSAGE, "--against counts every row once: no --weights beside it");
     if (p->model && (p->score || p->scored || p->kind != KIND_AUTO))
         return ca_err_set(err, CA_EUSAGE, "--model makes logits of its own: no --score, --score-kind or --scored");
     if (p->model && !strcmp(p->model, "-"))
@@ -425,6 +555,8 @@ static int evaluate(struct ca_run *run, struct ca_err *err)
     if (!rc)
         rc = write_result(&j, err);
     ca_slices_free(j.slices);
+    ca_items_fini(&j.items);
+    ca_agree_fini(&j.agree);
     if (j.ready)
         ca_eval_fini(&j.total);
     return rc;

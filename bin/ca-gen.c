@@ -21,6 +21,7 @@ struct params {
     uint64_t vocab;
     double drift;
     int conversions, probability;
+    uint64_t requests;
     int format;
     struct ca_writer_opts writer;
 };
@@ -38,6 +39,8 @@ static const struct ca_opt opts[] = {
      "add a task column conversion, which is 1 for some of the clicks"},
     {"probability", 0, CA_OPT_FLAG, CA_OFFSET(params, probability), "", NULL, 0, 0, 0,
      "add the true probability of every label as an auxiliary column"},
+    {"requests", 0, CA_OPT_COUNT, CA_OFFSET(params, requests), "ROWS", NULL, 2, CA_GEN_MAX_REQUEST, 0,
+     "show ROWS rows, a power of two, at a request: they have the user's columns in common and a column request"},
     {"start", 0, CA_OPT_COUNT, CA_OFFSET(params, start), "ROW", "0", 0, 1e15, 0,
      "write the N rows from ROW (from 0) of the stream, to generate it in parts"},
     {"of", 0, CA_OPT_COUNT, CA_OFFSET(params, of), "TOTAL", NULL, 0, 1e15, 0,
@@ -166,7 +169,8 @@ static int run_gen(struct ca_run *run, struct ca_err *err)
 {
     struct params *p = run->params;
     struct ca_gen_opts o = {.preset = p->preset, .seed = run->common.seed, .vocab = p->vocab, .drift = p->drift,
-                            .conversions = p->conversions, .probability = p->probability};
+                            .conversions = p->conversions, .probability = p->probability,
+                            .requests = (int)p->requests};
     struct ca_progress progress;
     struct ca_gen *gen = NULL;
     struct ca_pool *pool = NULL;
@@ -177,9 +181,9 @@ static int run_gen(struct ca_run *run, struct ca_err *err)
     if (o.of < p->start + p->rows)
         return ca_err_set(err, CA_EUSAGE, "row %lld is beyond the %lld rows of --of", (long long)(p->start + p->rows - 1),
                           (long long)o.of);
-    if (p->format == FORMAT_TSV && (p->conversions || p->probability))
+    if (p->format == FORMAT_TSV && (p->conversions || p->probability || p->requests))
         return ca_err_set(err, CA_EUSAGE, "--%s has no place in the tsv layout",
-                          p->conversions ? "conversions" : "probability");
+                          p->conversions ? "conversions" : p->probability ? "probability" : "requests");
     o.of = o.of ? o.of : 1;
     if ((rc = ca_gen_new(&gen, &o, err)))
         return rc;

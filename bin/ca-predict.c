@@ -11,7 +11,7 @@
 #include "base/banned.h"
 
 struct params {
-    const char *model, *column, *task;
+    const char *model, *column, *task, *soft_label;
     struct ca_writer_opts writer;
 };
 
@@ -21,6 +21,8 @@ static const struct ca_opt opts[] = {
      "write the records again with the logits in a new column of role teacher"},
     {"task", 't', CA_OPT_STRING, offsetof(struct params, task), "NAME", NULL, 0, 0, 0,
      "of a model that learns several labels, the logits of this one"},
+    {"soft-label", 0, CA_OPT_STRING, offsetof(struct params, soft_label), "NAME", NULL, 0, 0, 0,
+     "where this column is 0, the model's probability becomes the label; needs --column"},
     CA_WRITER_OPTS(offsetof(struct params, writer)),
 };
 
@@ -49,6 +51,8 @@ static int open_all(const struct params *p, const struct ca_run *run, struct wor
 
     if (!p->model)
         return ca_err_set(err, CA_EUSAGE, "missing option --model");
+    if (p->soft_label && !p->column)
+        return ca_err_set(err, CA_EUSAGE, "--soft-label changes records, which --column writes");
     if (!strcmp(p->model, "-") && !strcmp(path, "-"))
         return ca_err_set(err, CA_EUSAGE, "standard input cannot be both the model and the records");
     w->pool = ca_pool_new((unsigned)run->common.threads, err);
@@ -64,37 +68,77 @@ static int open_all(const struct params *p, const struct ca_run *run, struct wor
 
 /* ---- a new column ---- */
 
-static int put_block(struct ca_writer *out, const struct ca_schema *schema, struct ca_colview *view,
-                     const struct ca_block *b, const float *logit, struct ca_err *err)
-{
-    struct ca_block wide = {.schema = schema, .rows = b->rows, .first_row = b->first_row, .col = view};
+/* Rows with a column more, and labels that may be the model's. */
+struct widener {
+    struct ca_head head;
+    struct ca_colview *view; /* head.schema.n of them */
+    size_t label, known;     /* with --soft-label: the columns */
+    float *soft;             /* labels of a block */
+    size_t soft_cap;
+};
 
-    memcpy(view, b->col, (schema->n - 1) * sizeof *view);
-    view[schema->n - 1] = (struct ca_colview){.data = logit};
+static int widener_open(struct widener *v, const struct params *p, const struct ca_head *in, struct ca_err *err)
+{
+    int label, rc;
+
+    if ((rc = ca_head_copy(&v->head, in, err)) ||
+        (rc = ca_schema_add(&v->head.schema, p->column, CA_ROLE_TEACHER, CA_TYPE_F32, 0, 0, err)))
+        return rc;
+    v->view = ca_mem_zalloc(v->head.schema.n, sizeof *v->view, err);
+    if (!v->view)
+        return CA_EMEMORY;
+    if (!p->soft_label)
+        return 0;
+    if ((rc = ca_schema_need(&in->schema, p->soft_label, &v->known, err)))
+        return rc;
+    label = ca_schema_role(&in->schema, CA_ROLE_LABEL, 0);
+    if (label < 0)
+        return ca_err_set(err, CA_ESCHEMA, "the records have no label column to put the model's probability in");
+    v->label = (size_t)label;
+    if (v->known == v->label || in->schema.col[v->known].type != CA_TYPE_F32 || in->schema.col[v->known].is_list)
+        return ca_err_set(err, CA_ESCHEMA, "column '%s' does not say where the label is known: f32 is wanted, beside the label",
+                          p->soft_label);
+    return 0;
+}
+
+static void widener_close(struct widener *v)
+{
+    ca_mem_free(v->soft);
+    ca_mem_free(v->view);
+    ca_head_fini(&v->head);
+}
+
+static int put_block(struct widener *v, const struct params *p, struct ca_writer *out, const struct ca_block *b,
+                     const float *logit, struct ca_err *err)
+{
+    const struct ca_schema *schema = &v->head.schema;
+    struct ca_block wide = {.schema = schema, .rows = b->rows, .first_row = b->first_row, .col = v->view};
+    int rc;
+
+    memcpy(v->view, b->col, (schema->n - 1) * sizeof *v->view);
+    v->view[schema->n - 1] = (struct ca_colview){.data = logit};
+    if (p->soft_label) {
+        if ((rc = ca_mem_grow((void **)&v->soft, &v->soft_cap, b->rows, sizeof *v->soft, err)))
+            return rc;
+        ca_score_soft_labels(v->soft, ca_block_f32(b, v->label), ca_block_f32(b, v->known), logit, b->rows);
+        v->view[v->label] = (struct ca_colview){.data = v->soft};
+    }
     return ca_writer_put(out, &wide, 0, b->rows, err);
 }
 
 static int write_column(const struct params *p, const struct ca_run *run, struct work *w, struct ca_err *err)
 {
-    struct ca_head head = {0};
+    struct widener v = {.view = NULL};
     struct ca_writer *out = NULL;
-    struct ca_colview *view = NULL;
     struct ca_block b;
     const float *logit;
     int rc;
 
-    if ((rc = ca_head_copy(&head, ca_reader_head(w->reader), err)) ||
-        (rc = ca_schema_add(&head.schema, p->column, CA_ROLE_TEACHER, CA_TYPE_F32, 0, 0, err)))
-        goto done;
-    view = ca_mem_zalloc(head.schema.n, sizeof *view, err);
-    if (!view) {
-        rc = CA_EMEMORY;
-        goto done;
-    }
-    if ((rc = ca_writer_open(&out, NULL, &head, &p->writer, run, err)))
+    if ((rc = widener_open(&v, p, ca_reader_head(w->reader), err)) ||
+        (rc = ca_writer_open(&out, NULL, &v.head, &p->writer, run, err)))
         goto done;
     while ((rc = ca_scorer_next(w->scorer, &b, &logit, err)) > 0) {
-        if ((rc = put_block(out, &head.schema, view, &b, logit, err)))
+        if ((rc = put_block(&v, p, out, &b, logit, err)))
             goto done;
         w->rows += (int64_t)b.rows;
         ca_progress_update(&w->progress, w->rows, NULL);
@@ -106,8 +150,7 @@ static int write_column(const struct params *p, const struct ca_run *run, struct
     out = NULL;
 done:
     ca_writer_abort(out);
-    ca_mem_free(view);
-    ca_head_fini(&head);
+    widener_close(&v);
     return rc;
 }
 

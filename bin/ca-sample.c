@@ -7,6 +7,7 @@
 #include "base/rng.h"
 #include "cli/cli.h"
 #include "cli/progress.h"
+#include "data/clicks.h"
 #include "data/sample.h"
 #include "data/settle.h"
 #include "data/shuffle.h"
@@ -26,6 +27,8 @@ struct params {
     double ratio, positive_ratio;
     uint64_t chunk, batch;
     const char *phase;
+    const char *label, *click;
+    double unclicked;
     struct ca_writer_opts out;
 };
 
@@ -43,6 +46,12 @@ static const struct ca_opt opts[] = {
      "the training batch that one chunk of the default size gives"},
     {"phase", 0, CA_OPT_STRING, AT(phase), "NAME", "", 0, 0, 0,
      "name mixed into the seed, so that every pass over the data draws anew"},
+    {"label", 'l', CA_OPT_STRING, AT(label), "NAME", NULL, 0, 0, 0,
+     "make this column the label, to balance by and of what is written"},
+    {"click", 0, CA_OPT_STRING, AT(click), "NAME", NULL, 0, 0, 0,
+     "draw from the rows in which this column is 1: there the label is known"},
+    {"unclicked", 'u', CA_OPT_REAL, AT(unclicked), "R", "0", 0, 1000, 0,
+     "add R rows in which --click is 0 for each one drawn"},
     {"no-weight", 0, CA_OPT_FLAG, AT(no_weight), "", NULL, 0, 0, 0,
      "leave out the column that says how rare each row was made"},
     CA_WRITER_OPTS(AT(out)),
@@ -51,6 +60,9 @@ static const struct ca_opt opts[] = {
 static const struct ca_example examples[] = {
     {"ca-sample --ratio 0.1 --phase frozen train.car -o small.car", "a tenth of the rows, half of them positives"},
     {"ca-sample -m random -r 0.01 train.car | ca-view | head", "a look at a hundredth"},
+    {"ca-sample --label conversion --click click --unclicked 1 exposures.car |\n"
+     "  ca-predict --model teacher.safetensors --column teacher --soft-label click -o augmented.car",
+     "clicked rows for a model of conversions, and as many others with the teacher's opinion as their label"},
     {"ca-sample -m shuffle --phase 2 train.car -o shuffled.car", "every row once, in random order"},
     {NULL, NULL},
 };
@@ -62,13 +74,23 @@ struct job {
     struct ca_writer *out;
     struct ca_weigher *weigher;
     struct ca_rows *rows;       /* one chunk */
-    int64_t chunks, fallbacks;
+    struct ca_head head;        /* of the input, with the label that is wanted */
+    int64_t chunks, fallbacks, owed;
     struct ca_progress progress;
 };
 
+/* b, with the label that is wanted. */
+static struct ca_block labelled(const struct job *j, const struct ca_block *b)
+{
+    struct ca_block v = *b;
+
+    v.schema = &j->head.schema;
+    return v;
+}
+
 static int label_column(const struct job *j, size_t *label, struct ca_err *err)
 {
-    int c = ca_schema_role(&ca_reader_head(j->in)->schema, CA_ROLE_LABEL, 0);
+    int c = ca_schema_role(&j->head.schema, CA_ROLE_LABEL, 0);
 
     if (c < 0) {
         (void)ca_err_set(err, CA_ESCHEMA, "the stream has no label column to balance by");
@@ -79,13 +101,58 @@ static int label_column(const struct job *j, size_t *label, struct ca_err *err)
     return 0;
 }
 
-/* The chunk-wise draws. */
-static int draw(struct job *j, size_t chunk_rows, struct ca_err *err)
+static struct ca_sample_opts sample_opts(const struct job *j)
 {
     static const enum ca_sample_method methods[] = {CA_SAMPLE_RANDOM, CA_SAMPLE_BALANCED, CA_SAMPLE_TEMPORAL,
                                                     CA_SAMPLE_COMBINED};
     const struct params *p = j->p;
-    const struct ca_sample_opts o = {methods[p->method], p->ratio, p->positive_ratio, j->run->common.seed, p->phase};
+
+    return (struct ca_sample_opts){p->method == ALL ? CA_SAMPLE_RANDOM : methods[p->method], p->ratio, p->positive_ratio,
+                                   j->run->common.seed, p->phase};
+}
+
+/* Clicked rows and, if wanted, others. */
+static int draw_clicks(struct job *j, size_t chunk_rows, struct ca_err *err)
+{
+    const struct ca_clicks_opts o = {sample_opts(j), j->p->method == ALL, j->p->unclicked};
+    struct ca_clicks *c = NULL;
+    struct ca_sample got;
+    size_t click, label = 0;
+    int64_t done = 0;
+    int rc;
+
+    if ((rc = ca_schema_need(&j->head.schema, j->p->click, &click, err)))
+        return ca_err_at(err, ca_reader_name(j->in), -1, -1);
+    if (j->head.schema.col[click].type != CA_TYPE_F32 || j->head.schema.col[click].is_list) {
+        (void)ca_err_set(err, CA_ESCHEMA, "column '%s' does not say what was clicked: f32 is wanted", j->p->click);
+        return ca_err_at(err, ca_reader_name(j->in), -1, -1);
+    }
+    if ((rc = ca_clicks_new(&c, &o, err)) || (ca_clicks_needs_label(c) && (rc = label_column(j, &label, err))))
+        goto done;
+    for (;; j->chunks++) {
+        struct ca_block b;
+        ca_rows_clear(j->rows);
+        if ((rc = ca_reader_fill(j->in, j->rows, chunk_rows, err)) <= 0)
+            break;
+        b = ca_rows_view(j->rows);
+        b = labelled(j, &b);
+        if ((rc = ca_clicks_draw(c, ca_block_f32(&b, click), ca_clicks_needs_label(c) ? ca_block_f32(&b, label) : NULL,
+                                 b.rows, &got, err)) ||
+            (rc = ca_weigher_put(j->weigher, j->out, &b, got.at, got.n, got.weight, err)))
+            break;
+        ca_progress_update(&j->progress, done += (int64_t)b.rows, NULL);
+    }
+    j->fallbacks = ca_clicks_fallbacks(c);
+    j->owed = ca_clicks_owed(c);
+done:
+    ca_clicks_free(c);
+    return rc;
+}
+
+/* The chunk-wise draws. */
+static int draw(struct job *j, size_t chunk_rows, struct ca_err *err)
+{
+    const struct ca_sample_opts o = sample_opts(j);
     struct ca_sampler *s = NULL;
     struct ca_sample got;
     size_t label = 0;
@@ -103,6 +170,7 @@ static int draw(struct job *j, size_t chunk_rows, struct ca_err *err)
         if ((rc = ca_reader_fill(j->in, j->rows, chunk_rows, err)) <= 0)
             break;
         b = ca_rows_view(j->rows);
+        b = labelled(j, &b);
         if ((rc = ca_sampler_draw(s, (uint64_t)j->chunks, needs_label ? ca_block_f32(&b, label) : NULL, b.rows, first,
                                   &got, err)) ||
             (rc = ca_weigher_put(j->weigher, j->out, &b, got.at, got.n, got.weight, err)))
@@ -129,6 +197,7 @@ static int copy(struct job *j, int64_t skip, int64_t count, struct ca_err *err)
         size_t n;
         if (rc < 0)
             return rc;
+        b = labelled(j, &b);
         n = count >= 0 && (int64_t)b.rows > count - done ? (size_t)(count - done) : b.rows;
         if ((rc = ca_weigher_put(j->weigher, j->out, &b, NULL, n, NULL, err)))
             return rc;
@@ -152,6 +221,7 @@ static int shuffle_chunks(struct job *j, size_t chunk_rows, struct ca_err *err)
         if ((rc = ca_reader_fill(j->in, j->rows, chunk_rows, err)) <= 0)
             break;
         b = ca_rows_view(j->rows);
+        b = labelled(j, &b);
         if ((rc = ca_mem_grow((void **)&at, &cap, b.rows, sizeof *at, err)))
             break;
         ca_sample_permute(&rng, (uint64_t)j->chunks, at, b.rows);
@@ -168,9 +238,10 @@ static int shuffle_all(struct job *j, struct ca_err *err)
     struct ca_block b;
     const uint32_t *at;
     int64_t done = 0;
-    int rc = ca_shuffle_new(&s, ca_reader_head(j->in), j->run->common.seed, j->p->phase, err);
+    int rc = ca_shuffle_new(&s, &j->head, j->run->common.seed, j->p->phase, err);
 
     while (!rc && (rc = ca_reader_next(j->in, &b, err)) > 0) {
+        b = labelled(j, &b);
         rc = ca_shuffle_add(s, &b, err);
         ca_progress_update(&j->progress, done += (int64_t)b.rows, NULL);
     }
@@ -180,12 +251,34 @@ static int shuffle_all(struct job *j, struct ca_err *err)
     return rc;
 }
 
+static int too_large(size_t chunk, struct ca_err *err)
+{
+    (void)ca_err_set(err, CA_EUSAGE, "a chunk of %zu rows is too large", chunk);
+    return ca_err_hint(err, "give --chunk, or a smaller --batch");
+}
+
+static int check_usage(const struct params *p, struct ca_err *err)
+{
+    int chunkwise = p->method <= COMBINED || p->method == ALL;
+
+    if (p->unclicked > 0 && !p->click)
+        return ca_err_set(err, CA_EUSAGE, "--unclicked needs --click, which says which rows these are");
+    if (p->click && !chunkwise)
+        return ca_err_set(err, CA_EUSAGE, "--click goes with random, balanced, temporal, combined and all only");
+    return 0;
+}
+
 static int sample(struct job *j, struct ca_err *err)
 {
     const struct params *p = j->p;
     size_t chunk = p->chunk ? (size_t)p->chunk : ca_sample_chunk((size_t)p->batch, p->ratio);
     int64_t n, part;
 
+    if (p->click) {
+        if (chunk > MAX_CHUNK)
+            return too_large(chunk, err);
+        return draw_clicks(j, chunk, err);
+    }
     switch ((enum method)p->method) {
     case RECENT:
     case RECENT_AS_CODED:
@@ -202,10 +295,8 @@ static int sample(struct job *j, struct ca_err *err)
     case COMBINED:
         break;
     }
-    if (chunk > MAX_CHUNK) {
-        (void)ca_err_set(err, CA_EUSAGE, "a chunk of %zu rows is too large", chunk);
-        return ca_err_hint(err, "give --chunk, or a smaller --batch");
-    }
+    if (chunk > MAX_CHUNK)
+        return too_large(chunk, err);
     return draw(j, chunk, err);
 }
 
@@ -217,11 +308,19 @@ static int run(struct ca_run *run, struct ca_err *err)
     struct ca_writer *w;
     int rc;
 
+    if ((rc = check_usage(p, err)))
+        return rc;
     if ((rc = ca_reader_open(&j.in, run->n_operands ? run->operands[0] : "-", run->common.force, err)))
         return rc;
     if ((p->method == RECENT || p->method == RECENT_AS_CODED) && (rc = ca_settle(&j.in, err)))
         goto done;
-    if ((rc = ca_weigher_new(&j.weigher, ca_reader_head(j.in), !p->no_weight, err)) ||
+    if ((rc = ca_head_copy(&j.head, ca_reader_head(j.in), err)))
+        goto done;
+    if (p->label && (rc = ca_schema_relabel(&j.head.schema, p->label, err))) {
+        (void)ca_err_at(err, ca_reader_name(j.in), -1, -1);
+        goto done;
+    }
+    if ((rc = ca_weigher_new(&j.weigher, &j.head, !p->no_weight, err)) ||
         (rc = ca_writer_open(&j.out, NULL, ca_weigher_head(j.weigher), &p->out, run, err)))
         goto done;
     j.rows = ca_rows_new(&ca_reader_head(j.in)->schema, err);
@@ -249,10 +348,13 @@ static int run(struct ca_run *run, struct ca_err *err)
     if (j.fallbacks)
         ca_log(CA_LOG_WARN, "%" PRId64 " of %" PRId64 " chunks lack positives or negatives and were drawn uniformly",
                j.fallbacks, j.chunks);
+    if (j.owed)
+        ca_log(CA_LOG_WARN, "%" PRId64 " rows with --click 0 are missing: the last chunks have none", j.owed);
     (void)snprintf(run->result, sizeof run->result, "of %" PRId64 " rows read", tail->rows);
 done:
     ca_writer_abort(j.out);
     ca_weigher_free(j.weigher);
+    ca_head_fini(&j.head);
     ca_rows_free(j.rows);
     ca_reader_close(j.in);
     return rc;

@@ -27,11 +27,14 @@ PYTHON
   bounded ca-cat -q -z 1 -o log.z.car log.car
   bounded bash -c 'cat log.z.car | ca-split -q --ratios 4:4:1:1'
   for method in random balanced temporal combined all shuffle; do bounded ca-sample -q --method $method --ratio 0.1 log.car; done
+  bounded ca-sample -q --click click --unclicked 1 log.car
   bounded ca-drift -q log.car
   bounded bash -c 'cat log.car | ca-drift -q'
   bounded ca-view log.car
   bounded bash -c 'cat log.txt | ca-import -q --schema criteo'
   bounded ca-eval -q --model model log.car
+  bounded ca-eval -q --model model --against I1 --request C3 log.car
+  bounded ca-eval -q --model model --item C3 log.car
   bounded ca-predict -q --model model log.car
 }
 

@@ -156,6 +156,78 @@ PY
     END { exit bad || FNR != n }' "$TOP/test/golden/metrics.tsv" out
 }
 
+# exposures: a table in which scores, teachers and requests are mixed, with many equal scores
+exposures() {
+  awk 'BEGIN { print "label\tlogit\tteacher\titem\trequest\tweight"; x = 7
+    for (i = 0; i < 1200; i++) {
+      for (k = 0; k < 6; k++) { x = (x * 16807) % 2147483647; u[k] = int(x / 64) }
+      printf "%d\t%.9g\t%.9g\t%d\t%d\t%d\n", u[0] % 7 < 3 && u[3] % 5, (u[1] % 40) / 8 - 3, (u[1] % 40 + u[2] % 30) / 16 - 4,
+        u[3] % 37 - 9, u[4] % 90 - 30, u[5] % 3 } }' > e
+}
+
+@test "item bias, Spearman and NDCG are what plain loops say" {
+  exposures
+  /usr/bin/python3 "$TOP/test/oracle/agree.py" e > want
+  ca-eval -q --scored --item item --weights weight e > bias
+  ca-eval -q --scored --against teacher --request request e > agreement
+  for name in item_bias item_bias_signed items; do echo "$name $(field $name < bias) $(field $name < want)"; done > pairs
+  for name in spearman ndcg5 ndcg10; do echo "$name $(field $name < agreement) $(field $name < want)"; done >> pairs
+  cat pairs
+  # what a row is worth is kept in single precision
+  awk '{ d = $2 - $3; if (d < 0) d = -d; if (NF != 3 || d > ($1 ~ /ndcg/ ? 1e-8 : 1e-12) || $3 == 0) exit 1; n++; is[$1] = $3 }
+    END { exit n != 6 || is["item_bias_signed"] > 0.9 * is["item_bias"] }' pairs
+  # the measures that were there before are what they are without
+  cmp <(cut -f 1-12 agreement) <(ca-eval -q --scored e)
+  ca-eval -q --scored --against teacher --request request --format json e > json
+  [[ $(cat json) == *'"spearman":0.'*'"ndcg5":0.'*'"ndcg10":0.'*'}' ]]
+  ca-eval -q --scored --item item --format json e | grep -q '"items":[0-9]*}'
+  # one that judges itself agrees
+  ca-eval -q --scored --against logit --request request e > self
+  [[ $(field spearman < self) == 1 && $(field ndcg5 < self) == 1 ]]
+}
+
+@test "the same measures from records: columns, a model, blocks and threads" {
+  ca-gen -q --rows 4000 --seed 3 --preset small --requests 16 --conversions --probability -o x.car
+  ca-cat -q --block-rows 77 x.car -o y.car
+  ca-train -q --arch mlp:4:8 -b 200 -o m.safetensors x.car
+  ca-train -q --arch mlp:4:8 -b 100 --seed 2 -o t.safetensors x.car
+  ca-predict -q -m t.safetensors --column teacher x.car -o xt.car
+  ca-predict -q -m t.safetensors --column teacher y.car -o yt.car
+  ca-eval -q -m m.safetensors --against teacher --request request -j 1 xt.car > a
+  ca-eval -q -m m.safetensors --against teacher --request request -j 3 - < yt.car > b
+  cmp a b
+  # by way of text
+  paste <(ca-predict -q -m m.safetensors x.car) <(ca-view -q -c request,C2 x.car) \
+    <(ca-predict -q -m t.safetensors x.car | cut -f 3 | sed 1s/logit/teacher/) | awk '{ print $0 "\t" (NR == 1 ? "weight" : 1) }' |
+    sed 1s/C2/item/ > e
+  ca-eval -q --scored --against teacher --request request e | cmp - a
+  /usr/bin/python3 "$TOP/test/oracle/agree.py" <(cut -f 2,3,5- e) > want
+  ca-eval -q -m m.safetensors --item C2 x.car > c
+  for name in item_bias item_bias_signed; do echo "$(field $name < c) $(field $name < want)"; done |
+    awk '{ d = $1 - $2; if (NF != 2 || d > 1e-9 || d < -1e-9) exit 1 }'
+  awk -v s="$(field ndcg5 < a)" -v w="$(field ndcg5 < want)" 'BEGIN { d = s - w; exit !(d < 1e-7 && d > -1e-7) }'
+  # an auxiliary column holds probabilities: the truth is closer to itself than the model
+  ca-eval -q --score probability --against probability --request request x.car > self
+  [[ $(field ndcg10 < self) == 1 ]]
+}
+
+@test "which of the new measures go together: exit 2; wrong columns: exit 3" {
+  exposures
+  run -2 --separate-stderr ca-eval --scored --request request e
+  [[ $stderr == *--against* ]]
+  run -2 ca-eval --scored --against teacher --weights weight e
+  run -2 ca-eval --scored --item item --by-rows 10 e
+  run -2 ca-eval --scored --against teacher --by item e
+  run -3 --separate-stderr ca-eval --scored --item logit e
+  [[ $stderr == *"'logit' does not hold whole numbers"*"record 0"* ]]
+  run -3 ca-eval --scored --item nothing e
+  run -3 --separate-stderr ca-eval --score probability --item I1 "$(data p.car)"
+  [[ $stderr == *"'I1'"* ]]
+  printf 'label\tlogit\tteacher\n0\t1\t2\n1\t1\tnan\n' > t
+  run -3 --separate-stderr ca-eval --scored --against teacher t
+  [[ $stderr == *"record 1"* && -z $output ]]
+}
+
 @test "a score that is not a number is bad input, with its row: exit 3" {
   printf 'label\tlogit\n0\t1\n1\tnan\n' > 'a table'
   run -3 --separate-stderr ca-eval --scored 'a table'

@@ -85,6 +85,36 @@ still $(digest --rows 3000 --seed 7 --drift 0 --vocab 1M)"
   awk '$2 > $1 { exit 1 } { c += $1; v += $2 } END { r = v / c; print r; exit !(r > 0.07 && r < 0.13) }' s
 }
 
+@test "a request shows its rows to one user at one time; the items differ" {
+  ca-gen -q --rows 4800 --preset small --requests 16 --conversions --probability -o r.car
+  ca-view -q -c time,request,I1,I2,C1,C6,C7,C8,I3,C2,C3,C5 r.car | awk 'NR > 1 {
+    user = $1 " " $3 " " $4 " " $5 " " $6 " " $7 " " $8; item = $9 " " $10 " " $11 " " $12
+    if ($2 != int((NR - 2) / 16)) { print "row " NR ": request " $2; exit 1 }
+    if ($2 in is && is[$2] != user) { print "two users in request " $2; exit 1 }
+    if (!($2 in is)) { n++; users[user] }
+    is[$2] = user; if (!(($2, item) in seen)) items++; seen[$2, item] }
+    END { for (u in users) distinct++; print n, distinct, items; exit !(n == 300 && distinct == 300 && items > 4700) }'
+  # what was clicked has a higher conversion probability than what was not
+  ca-view -q -c click,conversion_probability r.car | awk 'NR > 1 { s[$1] += $2; n[$1]++ }
+    END { print s[1] / n[1], s[0] / n[0]; exit !(s[1] / n[1] > 1.1 * s[0] / n[0]) }'
+  # parts and threads as ever
+  { ca-gen -q --rows 2457 --of 4800 --preset small --requests 16 --conversions --probability --threads 3 | ca-view -q
+    ca-gen -q --rows 2343 --start 2457 --of 4800 --preset small --requests 16 --conversions --probability | ca-view -q | sed 1d
+  } | cmp - <(ca-view -q r.car)
+  run -2 ca-gen --rows 10 --requests 12
+  [[ $output == *"power of two"* ]]
+  run -2 ca-gen --rows 10 --requests 512
+  run -2 ca-gen --rows 10 --requests 4 --format tsv
+  [[ $output == *--requests*tsv* ]]
+}
+
+@test "the true conversion probabilities are calibrated in every tenth of the clicked rows" {
+  ca-gen -q --rows 80k --preset small --seed 3 --requests 16 --conversions --probability |
+    ca-view -q -c click,conversion,conversion_probability | awk 'NR > 1 && $1 > 0.5 { print $2 "\t" $3 }' | sort -k 2,2g > s
+  awk -v n="$(wc -l < s)" '{ b = int((NR - 1) * 10 / n); y[b] += $1; p[b] += $2; v[b] += $2 * (1 - $2) }
+    END { for (b = 0; b < 10; b++) { d = y[b] - p[b]; if (d * d > 16 * v[b]) { print "tenth " b, y[b], p[b]; exit 1 } } }' s
+}
+
 @test "later ids are absent at the start, and without drift there are none" {
   late() {
     ca-gen -q --rows 40k --preset small --seed 4 --drift "$1" | ca-view -q -c C1 | sed 1d |

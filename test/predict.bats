@@ -42,6 +42,25 @@ setup_suite_data() {
   [[ $stderr == *"click"* && ! -e x.car ]]
 }
 
+@test "soft labels: the model's probability where the label is not known, the label elsewhere" {
+  ca-gen -q --rows 3000 --preset small --seed 5 --conversions | ca-sample -q -m all --label conversion --no-weight -o x.car
+  for j in 1 3; do
+    ca-predict -q -j $j -m "$M" --column teacher --soft-label click x.car | ca-view -q -c click,conversion,teacher > soft$j
+  done
+  cmp soft1 soft3
+  paste <(ca-view -q -c conversion x.car) soft1 | awk 'NR > 1 { want = $2 ? $1 : 1 / (1 + exp(-$4)); d = $3 - want
+    if (d > 1e-7 || d < -1e-7) { print; exit bad = 1 }; n[$2]++ } END { exit bad || !n[0] || !n[1] }'
+  # everything else is as it was
+  ca-predict -q -m "$M" --column teacher --soft-label click x.car | ca-cat -q --drop conversion,teacher | ca-view -q |
+    cmp - <(ca-cat -q --drop conversion x.car | ca-view -q)
+  ca-predict -q -m "$M" --column teacher --soft-label click x.car | ca-view -q --provenance | grep -q -- '--soft-label click'
+  run -2 ca-predict -q -m "$M" --soft-label click x.car
+  run -3 ca-predict -q -m "$M" --column teacher --soft-label C1 x.car -o y.car
+  run -3 ca-predict -q -m "$M" --column teacher --soft-label conversion x.car -o y.car
+  run -3 ca-predict -q -m "$M" --column teacher --soft-label nothing x.car -o y.car
+  [[ ! -e y.car ]]
+}
+
 @test "the vocabulary travels with the column" {
   printf 'format = csv\nmin-count = 1\nlabel label\nc categorical\n' > t.schema
   printf 'label,c\n1,a\n0,b\n1,a\n' > t.csv

@@ -113,6 +113,89 @@ rows() { ca-view -q "$1" | awk -F '\t' -v OFS='\t' 'NR > 1 { NF--; print }'; }
   ca-view -q -t out.car | grep -q "$(ca-view -q -t "$IN" | grep -o '[0-9a-f]\{32\}' | head -n 1)"
 }
 
+exposures() { ca-gen -q --rows 20k --preset small --seed 5 --requests 16 --conversions -o x.car; }
+
+@test "another label: the old one becomes a task, nothing else changes" {
+  exposures
+  ca-sample -q -m all --label conversion --no-weight x.car -o y.car
+  cmp <(ca-view -q x.car) <(ca-view -q y.car)
+  [[ $(ca-view -q --header x.car | grep -cP '^(click\t.*label|conversion\t.*task)|label.*click|task.*conversion') == 2 ]]
+  [[ $(ca-view -q --header y.car | grep -cP 'conversion.*\blabel\b|click.*\btask\b') == 2 ]]
+  # back again: the stream that it was
+  ca-sample -q -m all --label click --no-weight y.car | ca-view -q --header | cmp - <(ca-view -q --header x.car)
+  # and it is what classes are balanced by
+  ca-sample -q --label conversion --chunk 1000 -r 0.1 -p 0.3 x.car | ca-view -q -c conversion |
+    awk 'NR > 1 { n++; y += $1 } END { exit !(n == 2000 && y == 600) }'
+  for m in shuffle recent; do
+    run -0 bash -c "ca-sample -q -m $m --label conversion x.car | ca-view -q --header | grep -c 'conversion.*label'"
+  done
+  run -3 --separate-stderr ca-sample --label I1 x.car -o z.car
+  [[ $stderr == *"'I1' cannot be the label"*numeric* && ! -e z.car ]]
+  run -3 ca-sample --label nothing x.car -o z.car
+  run -3 ca-sample --label request x.car -o z.car
+}
+
+@test "clicked rows: all of them in order, or a sample of them alone" {
+  exposures
+  ca-view -q x.car > all
+  ca-sample -q -m all --click click --no-weight x.car | ca-view -q | cmp - <(awk -F '\t' 'NR == 1 || $3 == 1' all)
+  ca-sample -q --click click --label conversion --chunk 1000 -r 0.2 -p 0.4 --no-weight x.car | ca-view -q > drawn
+  awk -F '\t' 'NR == FNR { if (FNR > 1) { c = int((FNR - 2) / 1000); n[c] += $3; at[$0] = c } next }
+    FNR == 1 { for (c = 0; c < 20; c++) { k += int(n[c] * 0.2); y += int(n[c] * 0.2 * 0.4) } next }
+    { if ($3 != 1 || !($0 in at)) exit bad = 1; rows++; conversions += $4 }
+    END { print rows, k, conversions, y; exit bad || rows != k || conversions != y }' all drawn
+}
+
+@test "unclicked rows: as many as were asked for, uniform, weighted, where they stood or mixed" {
+  exposures
+  ca-view -q x.car > all
+  clicks=$(awk -F '\t' 'NR > 1 { n += $3 } END { print n }' all)
+  ca-sample -q -m all --click click --unclicked 0.7 x.car -o u.car
+  ca-view -q u.car > drawn
+  # the clicked ones are all there in order, and all stand in the order of their requests
+  cmp <(awk -F '\t' -v OFS='\t' 'NR > 1 && $3 == 1 { NF--; print }' drawn) <(awk -F '\t' 'NR > 1 && $3 == 1' all)
+  awk -F '\t' -v clicks="$clicks" 'NR > 1 { if ($2 < last) exit bad = 1; last = $2; n[$3]++; w[$3] += $NF }
+    END { print n[0], n[1], w[0], w[1]; d = w[0] / (20000 - clicks) - 1
+      exit bad || n[1] != clicks || n[0] != int(0.7 * clicks) || w[1] != clicks || d > 0.01 || d < -0.01 }' drawn
+  # uniform: over a thousand requests, early and late alike
+  awk -F '\t' 'NR > 1 && $3 == 0 { n++; early += $2 < 625 } END { d = early - n / 2; print n, early; exit !(d * d < 9 * n / 4) }' drawn
+  # a balanced sample: mixed, so that every stretch has its share
+  ca-sample -q --click click --label conversion --chunk 4000 -r 0.5 --unclicked 2 x.car | ca-view -q > mixed
+  awk -F '\t' 'NR > 1 { n[$3]++; if (NR <= 700) first[$3]++; w[$3] += $NF }
+    END { print n[0], n[1], first[0], w[0], w[1]; d = w[0] / w[1] - 3; exit !(n[0] == 2 * n[1] && first[0] > 400 && first[0] < 540 && d < 0.4 && d > -0.4) }' mixed
+}
+
+@test "clicks: neither blocks, threads nor pipes change what is drawn; seed, phase and ratio do; the clicked ones stay" {
+  exposures
+  args=(--click click --label conversion --chunk 3000 -r 0.3 --unclicked 1.5)
+  ca-sample -q -j 1 "${args[@]}" x.car | ca-view -q > want
+  ca-cat -q --block-rows 100 x.car | ca-sample -q -j 4 --block-rows 7 -z 1 "${args[@]}" | ca-view -q | cmp - want
+  for other in '--phase 2' '--seed 9'; do
+    # shellcheck disable=SC2086
+    run -1 cmp -s <(ca-sample -q $other "${args[@]}" x.car | ca-view -q) want
+  done
+  cmp <(awk -F '\t' 'NR > 1 && $3' want | sort) <(ca-sample -q --click click --label conversion --chunk 3000 -r 0.3 x.car | ca-view -q | sed 1d | sort)
+}
+
+@test "clicks: chunks without unclicked rows, none at all, and what does not go together" {
+  exposures
+  ca-sample -q -m all --click click --no-weight x.car -o clicked.car
+  run -0 --separate-stderr ca-sample -m all --click click --unclicked 1 clicked.car -o z.car
+  [[ $stderr == *" rows with --click 0 are missing"* ]]
+  ca-cat -q --limit 0 x.car | ca-sample -q --click click --unclicked 1 | ca-view -q | wc -l > n
+  [[ $(< n) == 1 ]]
+  # what one chunk owes the next pays
+  ca-cat -q <(ca-cat -q --drop request clicked.car --limit 500) <(ca-cat -q --drop request x.car) -o late.car
+  ca-sample -q -m all --click click --unclicked 1 --chunk 250 late.car | ca-view -q -c click |
+    awk 'NR > 1 { n[$1]++ } END { print n[0], n[1]; exit n[0] != n[1] }'
+  run -2 ca-sample --unclicked 1 x.car
+  run -2 ca-sample --click click -m shuffle x.car
+  run -2 ca-sample --click click -m recent x.car
+  run -3 --separate-stderr ca-sample --click nothing x.car -o z2.car
+  [[ $stderr == *nothing* && ! -e z2.car ]]
+  run -3 ca-sample --click C1 x.car -o z2.car
+}
+
 @test "an empty stream gives an empty sample" {
   ca-gen -q --rows 1 --preset small | ca-sample -q | ca-sample -q -o none.car
   for m in random balanced temporal combined recent recent-as-coded all shuffle; do

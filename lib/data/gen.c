@@ -6,6 +6,7 @@
 
 #include "base/mem.h"
 #include "base/rng.h"
+#include "data/gen_shape.h"
 
 #include "base/banned.h"
 
@@ -77,7 +78,7 @@ struct ca_gen {
     struct ca_rng rng;      /* of the rows */
     unsigned n_numeric, n_fields;
     struct field field[MAX_FIELDS];
-    const struct shape *shape;
+    const struct ca_gen_shape *shape;
     struct pair pair[32];
     unsigned n_pairs;
     float ids, numeric;     /* scales of the weights */
@@ -97,63 +98,6 @@ struct parts {
     float ids, numeric, pairs, conversion;
 };
 
-/* ---- shapes of the presets ---- */
-
-struct numeric_shape {
-    float mean, std; /* of the logarithm */
-    float missing;
-    int shift;       /* subtracted from the integer */
-};
-
-struct pair_shape {
-    unsigned char a, b; /* numerics first, from 0 */
-    float weight;
-};
-
-struct shape {
-    unsigned n_numeric, n_ids;
-    uint32_t vocab; /* default total */
-    const struct numeric_shape *numeric;
-    const uint32_t *size;       /* published sizes, unknown included */
-    const unsigned char *missing; /* percent */
-    const struct pair_shape *pair;
-    unsigned n_pairs;
-};
-
-/* Numerics in the manner of Criteo's counts; missing shares as in its first 10,000 rows, rounded. */
-static const struct numeric_shape criteo_numeric[] = {
-    {1.2f, 1.0f, 0.40f, 1}, {2.0f, 1.8f, 0.00f, 2}, {2.0f, 1.3f, 0.20f, 1}, {1.9f, 0.8f, 0.20f, 1},
-    {7.0f, 2.0f, 0.03f, 1}, {3.6f, 1.4f, 0.20f, 1}, {1.7f, 1.3f, 0.04f, 1}, {2.3f, 0.9f, 0.00f, 1},
-    {4.0f, 1.3f, 0.04f, 1}, {0.5f, 0.5f, 0.40f, 1}, {1.0f, 0.8f, 0.04f, 1}, {0.6f, 0.7f, 0.70f, 1},
-    {1.8f, 0.9f, 0.20f, 1},
-};
-/* Table rows of the authors' run on Criteo, threshold 10 (1,085,727 in all). */
-static const uint32_t criteo_size[] = {1458, 555, 193948, 138800, 306, 18, 11970, 634, 4, 42646, 5178, 192772, 3175,
-                                       27, 11422, 181074, 11, 4654, 2031, 4, 189656, 17, 16, 59696, 85, 45570};
-static const unsigned char criteo_missing[] = {0, 0, 3, 3, 0, 12, 0, 0, 0, 0, 0, 3, 0, 0, 0, 3, 0, 0, 44, 44, 3, 70, 0, 3, 44, 44};
-/* Interactions between fields of small, middle and large vocabulary, and of numerics with fields. */
-static const struct pair_shape criteo_pair[] = {
-    {13 + 4, 13 + 13, 1.0f}, {13 + 1, 13 + 16, 1.0f}, {13 + 7, 13 + 22, 1.0f}, {13 + 24, 13 + 5, 0.8f},
-    {13 + 0, 13 + 13, 0.8f}, {13 + 12, 13 + 21, 0.6f}, {13 + 17, 13 + 8, 0.6f}, {13 + 6, 13 + 16, 0.5f},
-    {13 + 2, 13 + 13, 0.4f}, {13 + 15, 13 + 22, 0.4f}, {4, 13 + 7, 0.7f},       {6, 13 + 13, 0.7f},
-};
-
-static const struct numeric_shape small_numeric[] = {
-    {1.2f, 1.0f, 0.30f, 1}, {2.0f, 1.5f, 0.00f, 2}, {4.0f, 1.6f, 0.05f, 1}, {1.0f, 0.8f, 0.00f, 1}};
-static const uint32_t small_size[] = {100, 60, 800, 20, 8, 300, 700, 12};
-static const unsigned char small_missing[] = {0, 0, 3, 10, 0, 0, 5, 0};
-static const struct pair_shape small_pair[] = {{4 + 0, 4 + 1, 1.0f}, {4 + 1, 4 + 3, 1.0f}, {4 + 0, 4 + 4, 1.0f},
-                                               {4 + 2, 4 + 7, 0.7f}, {4 + 5, 4 + 3, 0.7f}, {2, 4 + 1, 0.7f}};
-
-#define COUNT(a) (sizeof(a) / sizeof *(a))
-
-static const struct shape shapes[] = {
-    {COUNT(criteo_numeric), COUNT(criteo_size), 50000, criteo_numeric, criteo_size, criteo_missing, criteo_pair,
-     COUNT(criteo_pair)},
-    {COUNT(small_numeric), COUNT(small_size), 2000, small_numeric, small_size, small_missing, small_pair,
-     COUNT(small_pair)},
-};
-
 /* ---- planting ---- */
 
 static uint32_t scaled_size(uint32_t published, double power)
@@ -168,7 +112,7 @@ static uint32_t scaled_size(uint32_t published, double power)
  * one power, which keeps small fields usable where a factor would empty them;
  * what rounding leaves goes to the largest field.
  */
-static void choose_sizes(const struct shape *s, uint64_t total, uint32_t *size)
+static void choose_sizes(const struct ca_gen_shape *s, uint64_t total, uint32_t *size)
 {
     double lo = 0.0, hi = 2.0;
     size_t largest = 0;
@@ -316,7 +260,7 @@ done:
 /* A table of equally likely values at the start of the stream and one at its end. */
 static int plant_numeric(struct ca_gen *g, unsigned f, struct ca_err *err)
 {
-    const struct numeric_shape *s = &g->shape->numeric[f];
+    const struct ca_gen_numeric *s = &g->shape->numeric[f];
     struct field *d = &g->field[f];
     struct ca_rng rng = ca_rng_make(g->o.seed, "gen numeric");
     double mean = 0.0, var = 0.0, weight[2 * QUANTILES] = {0.0}, c[8];
@@ -485,6 +429,28 @@ static float sigmoid(float x)
     return 1.0f / (1.0f + expf(-x));
 }
 
+/*
+ * Rows of one request have the user in common: his columns are drawn from the
+ * random words of the request's first row. Requests do not cross phases, so
+ * equal words are equal values.
+ */
+static void share_user(const struct ca_gen *g, int64_t first, size_t n, uint32_t word[][WORDS])
+{
+    uint32_t lead[WORDS];
+    int64_t leader = -1;
+
+    for (size_t r = 0; r < n; r++) {
+        int64_t row = first + (int64_t)r, head = row - row % g->o.requests;
+        if (head == row)
+            continue;
+        for (unsigned k = 0; k < g->n_fields && leader != head; k += 4)
+            ca_rng_block(&g->rng, (uint64_t)head * (WORDS / 4) + k / 4, lead + k);
+        leader = head;
+        for (unsigned f = 0; f < g->n_fields; f++)
+            word[r][f] = g->shape->user[f] ? lead[f] : word[r][f];
+    }
+}
+
 /* The rows [first, first+n), n at most GROUP and all of one phase. */
 static void draw_rows(const struct ca_gen *g, const struct phase *p, int64_t first, size_t n, struct rows *out)
 {
@@ -495,6 +461,8 @@ static void draw_rows(const struct ca_gen *g, const struct phase *p, int64_t fir
     for (size_t r = 0; r < n; r++)
         for (unsigned k = 0; k < words; k += 4)
             ca_rng_block(&g->rng, (uint64_t)(first + (int64_t)r) * (WORDS / 4) + k / 4, word[r] + k);
+    if (g->o.requests)
+        share_user(g, first, n, word);
     draw(g, p, n, word, out->at, parts);
     for (size_t r = 0; r < n; r++) {
         float click = sigmoid(logit(g, &parts[r])), conversion = 0.0f;
@@ -593,8 +561,11 @@ static int make_schema(struct ca_gen *g, const uint32_t *size, struct ca_err *er
     char name[16];
     int rc;
 
-    if ((rc = ca_schema_add(s, "time", CA_ROLE_TIME, CA_TYPE_I64, 0, 0, err)) ||
-        (rc = ca_schema_add(s, "click", CA_ROLE_LABEL, CA_TYPE_F32, 0, 0, err)))
+    if ((rc = ca_schema_add(s, "time", CA_ROLE_TIME, CA_TYPE_I64, 0, 0, err)))
+        return rc;
+    if (g->o.requests && (rc = ca_schema_add(s, "request", CA_ROLE_AUX, CA_TYPE_I64, 0, 0, err)))
+        return rc;
+    if ((rc = ca_schema_add(s, "click", CA_ROLE_LABEL, CA_TYPE_F32, 0, 0, err)))
         return rc;
     if (g->o.conversions && (rc = ca_schema_add(s, "conversion", CA_ROLE_TASK, CA_TYPE_F32, 0, 0, err)))
         return rc;
@@ -616,7 +587,7 @@ static int make_schema(struct ca_gen *g, const uint32_t *size, struct ca_err *er
 
 static int plant(struct ca_gen *g, struct ca_err *err)
 {
-    const struct shape *s = g->shape;
+    const struct ca_gen_shape *s = g->shape;
     struct ca_rng rng = ca_rng_make(g->o.seed, "gen pairs");
     uint64_t total = g->o.vocab ? g->o.vocab : s->vocab;
     uint32_t size[MAX_FIELDS];
@@ -625,6 +596,9 @@ static int plant(struct ca_gen *g, struct ca_err *err)
     if (total < CA_GEN_MIN_VOCAB || total > CA_GEN_MAX_VOCAB)
         return ca_err_set(err, CA_EUSAGE, "a vocabulary of %llu is out of range: from %d to %d",
                           (unsigned long long)total, CA_GEN_MIN_VOCAB, CA_GEN_MAX_VOCAB);
+    if (g->o.requests < 0 || g->o.requests > CA_GEN_MAX_REQUEST || (g->o.requests & (g->o.requests - 1)))
+        return ca_err_set(err, CA_EUSAGE, "requests of %d rows: not a power of two up to %d", g->o.requests,
+                          CA_GEN_MAX_REQUEST);
     choose_sizes(s, total, size);
     g->n_numeric = s->n_numeric;
     g->n_fields = s->n_numeric + s->n_ids;
@@ -653,7 +627,7 @@ int ca_gen_new(struct ca_gen **out, const struct ca_gen_opts *o, struct ca_err *
     if (!g)
         return CA_EMEMORY;
     g->o = *o;
-    g->shape = &shapes[o->preset];
+    g->shape = ca_gen_shape(o->preset);
     g->rng = ca_rng_make(o->seed, "gen rows");
     if ((rc = plant(g, err))) {
         ca_gen_free(g);
@@ -702,12 +676,16 @@ void ca_gen_rows(const struct ca_gen *g, int64_t first, size_t n, void *const *c
         unsigned c = 0;
         some = draw_some(g, first + (int64_t)i, n - i, &rows);
         int64_t *time = (int64_t *)col[c++] + i;
+        int64_t *request = g->o.requests ? (int64_t *)col[c++] + i : NULL;
         float *click = (float *)col[c++] + i;
         float *conversion = g->o.conversions ? (float *)col[c++] + i : NULL;
         float *probability = g->o.probability ? (float *)col[c++] + i : NULL;
         float *conversion_probability = conversion && probability ? (float *)col[c++] + i : NULL;
         for (size_t r = 0; r < some; r++) {
-            time[r] = (int64_t)((double)(first + (int64_t)(i + r)) * per_row);
+            int64_t row = first + (int64_t)(i + r), at = row - (request ? row % g->o.requests : 0);
+            time[r] = (int64_t)((double)at * per_row);
+            if (request)
+                request[r] = row / g->o.requests;
             click[r] = (float)rows.click[r];
             if (conversion)
                 conversion[r] = (float)rows.conversion[r];

@@ -23,6 +23,7 @@ enum ca_gen_preset {
 
 #define CA_GEN_MIN_VOCAB 200
 #define CA_GEN_MAX_VOCAB 50000000
+#define CA_GEN_MAX_REQUEST 256
 
 struct ca_gen_opts {
     int preset;       /* enum ca_gen_preset */
@@ -32,18 +33,20 @@ struct ca_gen_opts {
     double drift;     /* 0: stationary; 1: moderate */
     int conversions;  /* a task column "conversion", drawn where the click is 1 */
     int probability;  /* AUX columns with the true probabilities */
+    int requests;     /* rows of one request, which share the user's columns; 0: rows have nothing to do with each other */
 };
 
 struct ca_gen;
 
 /*
  * Plant a model: tables of O(vocabulary), strengths calibrated to the base
- * rate. CA_EUSAGE for a vocabulary out of range, CA_EMEMORY.
+ * rate. CA_EUSAGE for a vocabulary out of range or requests that are not a
+ * power of two up to CA_GEN_MAX_REQUEST, CA_EMEMORY.
  */
 int ca_gen_new(struct ca_gen **g, const struct ca_gen_opts *o, struct ca_err *err) CA_CHECK_ME;
 void ca_gen_free(struct ca_gen *g);
 
-/* time, click[, conversion][, probability[, conversion_probability]], I1.., C1.. */
+/* time[, request], click[, conversion][, probability[, conversion_probability]], I1.., C1.. */
 const struct ca_schema *ca_gen_schema(const struct ca_gen *g);
 
 /*

@@ -1,9 +1,7 @@
 /*
- * Exact area under the ROC curve, ties averaged, in bounded memory: pairs are
- * collected in a buffer, sorted runs go to an unlinked temporary file when it
- * is full, and the runs are merged when the result is asked for. Small inputs
- * never touch the disk. Equal scores are summed in the order they were added,
- * so the size of the buffer changes no bit of the result.
+ * Exact area under the ROC curve, ties averaged, in bounded memory
+ * (metric/order.h). Equal scores are summed in the order they were added, so
+ * the size of the buffer changes no bit of the result.
  *
  * Pairs belong to a group; every group gets an area of its own out of the one
  * buffer and the one file.
@@ -15,22 +13,11 @@
 #include <stdint.h>
 
 #include "base/err.h"
-#include "base/out.h"
+#include "metric/order.h"
 
-#define CA_AUC_BUFFER ((size_t)1 << 20) /* pairs kept in memory by default: 16 MiB, and as much while sorting */
-
-struct ca_auc_pair;
-struct ca_auc_run;
-
-/* Zero-initialise; limit may be set before the first pair. */
+/* Zero-initialise; pairs.limit may be set before the first pair. */
 struct ca_auc {
-    size_t limit;             /* pairs in memory; 0 means CA_AUC_BUFFER */
-    struct ca_auc_pair *pair; /* the buffer, in order of arrival behind whatever has been sorted */
-    size_t n, cap;
-    struct ca_auc_run *run;   /* sorted runs in the spool, in order of arrival */
-    size_t n_runs, cap_runs;
-    struct ca_out *spool;
-    int64_t total;            /* pairs added */
+    struct ca_order pairs; /* by group and score; the value is label and weight */
 };
 
 /*

@@ -10,6 +10,13 @@
 #define CLIP 2.2e-16
 #define DEFAULT_BINS 10u
 
+double ca_score_probability(enum ca_score kind, double score)
+{
+    double e = exp(-fabs(score));
+
+    return kind == CA_SCORE_PROBABILITY ? score : (score >= 0 ? 1.0 : e) / (1.0 + e);
+}
+
 int ca_sums_init(struct ca_sums *s, const struct ca_eval_opts *opts, struct ca_err *err)
 {
     static const struct ca_eval_opts defaults = {0};
@@ -118,7 +125,7 @@ void ca_sums_result(const struct ca_sums *s, double auc, struct ca_measures *m)
 
 int ca_eval_init(struct ca_eval *e, const struct ca_eval_opts *opts, struct ca_err *err)
 {
-    e->auc = (struct ca_auc){.limit = opts ? opts->buffer : 0};
+    e->auc = (struct ca_auc){.pairs.limit = opts ? opts->buffer : 0};
     return ca_sums_init(&e->sums, opts, err);
 }
 

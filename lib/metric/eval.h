@@ -31,11 +31,14 @@ enum ca_logloss { CA_LOGLOSS_EXACT, CA_LOGLOSS_CLIPPED };
 
 enum ca_score { CA_SCORE_LOGIT, CA_SCORE_PROBABILITY };
 
+/* The probability that a score of this kind stands for. */
+double ca_score_probability(enum ca_score kind, double score);
+
 struct ca_eval_opts {
     enum ca_score score;     /* what is added; a probability always has the clipped loss */
     enum ca_logloss logloss;
     unsigned bins;           /* of the calibration error; 0 means 10 */
-    size_t buffer;           /* see struct ca_auc: limit */
+    size_t buffer;           /* see struct ca_order: limit */
 };
 
 #define CA_EVAL_MAX_BINS 10000u

@@ -2,10 +2,9 @@
 
 #include <math.h>
 #include <stdlib.h>
-#include <string.h>
 
-#include "base/hash.h"
 #include "base/mem.h"
+#include "metric/index.h"
 
 #include "base/banned.h"
 
@@ -20,8 +19,7 @@ struct ca_slices {
     struct ca_auc auc;   /* group: index into slice */
     struct slice *slice; /* in order of first appearance */
     size_t n, cap, max;
-    uint32_t *index;     /* open addressing; slice number + 1, or 0 */
-    size_t slots;        /* a power of two */
+    struct ca_index index;
 };
 
 int ca_slices_new(struct ca_slices **out, const struct ca_eval_opts *opts, size_t max, struct ca_err *err)
@@ -32,38 +30,9 @@ int ca_slices_new(struct ca_slices **out, const struct ca_eval_opts *opts, size_
         return CA_EMEMORY;
     if (opts)
         s->opts = *opts;
-    s->auc.limit = s->opts.buffer;
-    s->max = max < UINT32_MAX ? max : UINT32_MAX - 1;
-    s->slots = 1024;
-    s->index = ca_mem_zalloc(s->slots, sizeof *s->index, err);
-    if (!s->index) {
-        ca_slices_free(s);
-        return CA_EMEMORY;
-    }
+    s->auc.pairs.limit = s->opts.buffer;
+    s->max = max < CA_INDEX_MAX ? max : CA_INDEX_MAX;
     *out = s;
-    return 0;
-}
-
-static size_t slot_of(const struct ca_slices *s, int64_t value)
-{
-    size_t i = (size_t)ca_hash64(&value, sizeof value) & (s->slots - 1);
-
-    while (s->index[i] && s->slice[s->index[i] - 1].value != value)
-        i = (i + 1) & (s->slots - 1);
-    return i;
-}
-
-static int rehash(struct ca_slices *s, struct ca_err *err)
-{
-    uint32_t *bigger = ca_mem_zalloc(s->slots, 2 * sizeof *bigger, err);
-
-    if (!bigger)
-        return CA_EMEMORY;
-    ca_mem_free(s->index);
-    s->index = bigger;
-    s->slots *= 2;
-    for (size_t i = 0; i < s->n; i++)
-        s->index[slot_of(s, s->slice[i].value)] = (uint32_t)i + 1;
     return 0;
 }
 
@@ -78,32 +47,25 @@ static int add_slice(struct ca_slices *s, int64_t value, struct ca_err *err)
     }
     rc = ca_mem_grow(&grown, &s->cap, s->n + 1, sizeof *s->slice, err);
     s->slice = grown;
-    if (!rc && 2 * (s->n + 1) > s->slots)
-        rc = rehash(s, err);
-    if (!rc)
-        rc = ca_sums_init(&s->slice[s->n].sums, &s->opts, err);
-    if (rc)
+    if (rc || (rc = ca_sums_init(&s->slice[s->n].sums, &s->opts, err)))
         return rc;
-    s->slice[s->n].value = value;
-    s->index[slot_of(s, value)] = (uint32_t)s->n + 1;
-    s->n++;
+    if ((rc = ca_index_add(&s->index, value, err))) {
+        ca_sums_fini(&s->slice[s->n].sums);
+        return rc;
+    }
+    s->slice[s->n++].value = value;
     return 0;
 }
 
 int ca_slices_add(struct ca_slices *s, int64_t value, float score, float label, float weight, struct ca_err *err)
 {
-    size_t slot = slot_of(s, value);
-    uint32_t i;
+    size_t i = ca_index_find(&s->index, value);
     int rc;
 
-    if (!s->index[slot]) {
-        if ((rc = add_slice(s, value, err)))
-            return rc;
-        slot = slot_of(s, value);
-    }
-    i = s->index[slot] - 1;
+    if (i == s->n && (rc = add_slice(s, value, err)))
+        return rc;
     rc = ca_sums_add(&s->slice[i].sums, (double)score, label, weight, err);
-    return rc ? rc : ca_auc_add(&s->auc, i, score, label, weight, err);
+    return rc ? rc : ca_auc_add(&s->auc, (uint32_t)i, score, label, weight, err);
 }
 
 static int keep_area(void *arg, const struct ca_auc_area *area)
@@ -153,7 +115,7 @@ void ca_slices_free(struct ca_slices *s)
     for (size_t i = 0; i < s->n; i++)
         ca_sums_fini(&s->slice[i].sums);
     ca_mem_free(s->slice);
-    ca_mem_free(s->index);
+    ca_index_fini(&s->index);
     ca_auc_fini(&s->auc);
     ca_mem_free(s);
 }

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "nn/loss.h"
 
 #include "base/banned.h"
 
@@ -82,6 +83,12 @@ int ca_scorer_next(struct ca_scorer *s, struct ca_block *b, const float **logit,
     s->done += (int64_t)b->rows;
     *logit = s->logit;
     return 1;
+}
+
+void ca_score_soft_labels(float *out, const float *label, const float *known, const float *logit, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        out[i] = known[i] > 0.5f ? label[i] : (float)ca_sigmoid((double)logit[i]);
 }
 
 void ca_scorer_close(struct ca_scorer *s)

@@ -26,6 +26,12 @@ int ca_scorer_task(struct ca_scorer *s, const char *task, struct ca_err *err) CA
 int ca_scorer_next(struct ca_scorer *s, struct ca_block *b, const float **logit, struct ca_err *err) CA_CHECK_ME;
 void ca_scorer_close(struct ca_scorer *s); /* NULL is accepted */
 
+/*
+ * Unclicked sample augmentation (CrossAdapt section 3.1.3, eq 9): out[i] is
+ * label[i] where known[i] is above one half, and sigmoid(logit[i]) elsewhere.
+ */
+void ca_score_soft_labels(float *out, const float *label, const float *known, const float *logit, size_t n);
+
 /* The measures of m over a whole file of records with labels. */
 int ca_score_file(struct ca_model *m, const char *path, struct ca_measures *out, struct ca_err *err) CA_CHECK_ME;
 

@@ -242,6 +242,25 @@ int ca_schema_need(const struct ca_schema *s, const char *name, size_t *index, s
     return 0;
 }
 
+int ca_schema_relabel(struct ca_schema *s, const char *name, struct ca_err *err)
+{
+    int old = ca_schema_role(s, CA_ROLE_LABEL, 0), rc;
+    enum ca_role role;
+    size_t i = 0;
+
+    if ((rc = ca_schema_need(s, name, &i, err)))
+        return rc;
+    role = s->col[i].role;
+    if ((role != CA_ROLE_LABEL && role != CA_ROLE_TASK && role != CA_ROLE_AUX) ||
+        !role_takes(CA_ROLE_LABEL, s->col[i].type, s->col[i].is_list))
+        return ca_err_set(err, CA_ESCHEMA, "column '%s' cannot be the label: it is %s, of role %s", name,
+                          s->col[i].is_list ? "a list" : ca_type_name(s->col[i].type), ca_role_name(role));
+    if (old >= 0)
+        s->col[old].role = CA_ROLE_TASK;
+    s->col[i].role = CA_ROLE_LABEL;
+    return 0;
+}
+
 int ca_schema_equal(const struct ca_schema *a, const struct ca_schema *b)
 {
     if (a == b)

@@ -69,6 +69,13 @@ size_t ca_schema_count(const struct ca_schema *s, enum ca_role role);
 /* As find / role 0, but CA_ESCHEMA (naming what is missing) instead of -1. */
 int ca_schema_need(const struct ca_schema *s, const char *name, size_t *index, struct ca_err *err) CA_CHECK_ME;
 
+/*
+ * Make a TASK or AUX column of single F32 numbers the LABEL; what was the
+ * label becomes a TASK. Nothing changes when it is the label. CA_ESCHEMA
+ * for any other column.
+ */
+int ca_schema_relabel(struct ca_schema *s, const char *name, struct ca_err *err) CA_CHECK_ME;
+
 int ca_schema_equal(const struct ca_schema *a, const struct ca_schema *b);
 
 size_t ca_type_size(enum ca_type t);            /* bytes of one element */

@@ -152,6 +152,35 @@ static void check_truth(int preset, const char *name)
     drop(&s);
 }
 
+/* Rows of a request have the user in common, and its columns have the distribution they have without requests. */
+static void check_requests(void)
+{
+    struct ca_gen_opts o = options(CA_GEN_CRITEO, 3, 1.0);
+    struct sample plain = draw(&o, 4096), a, b;
+    const struct ca_schema *schema;
+    int same_user = 1, same_item = 1, numbered = 1;
+    double mean[2] = {0, 0};
+
+    o.requests = 32;
+    a = draw(&o, 4096);
+    b = draw(&o, 1001);
+    OK(same(&a, &b), "requests do not depend on the pieces they are drawn in");
+    schema = ca_gen_schema(a.gen);
+    OK(schema->col[1].role == CA_ROLE_AUX && !strcmp(schema->col[1].name, "request"), "a column of requests");
+    for (size_t i = 0; i < ROWS; i++) {
+        numbered &= ((const int64_t *)a.col[1])[i] == (int64_t)(i / 32);
+        same_user &= u32(&a, "C3")[i] == u32(&a, "C3")[i / 32 * 32] && u32(&a, "C25")[i] == u32(&a, "C25")[i / 32 * 32];
+        same_item &= u32(&a, "C4")[i] == u32(&a, "C4")[i / 32 * 32];
+        mean[0] += (double)f32(&plain, "conversion_probability")[i] / ROWS;
+        mean[1] += (double)f32(&a, "conversion_probability")[i] / ROWS;
+    }
+    OK(numbered && same_user && !same_item, "32 rows each, one user, many items");
+    CLOSE(mean[1], mean[0], 0.006, "as likely to convert as rows of users of their own");
+    drop(&plain);
+    drop(&a);
+    drop(&b);
+}
+
 int main(void)
 {
     struct ca_gen_opts o = options(CA_GEN_CRITEO, 1, 1.0), other;
@@ -223,6 +252,7 @@ int main(void)
         drop(&still);
     }
     drop(&a);
+    check_requests();
     check_truth(CA_GEN_CRITEO, "criteo");
     check_truth(CA_GEN_SMALL, "small");
     {
@@ -255,5 +285,7 @@ int main(void)
     }
     o = (struct ca_gen_opts){.of = 10, .vocab = 10};
     OK(ca_gen_new(&g, &o, &err) == CA_EUSAGE && !g, "one that is too small is refused");
+    o = (struct ca_gen_opts){.of = 10, .requests = 24};
+    OK(ca_gen_new(&g, &o, &err) == CA_EUSAGE && !g, "so are requests of 24 rows");
     return tap_done();
 }

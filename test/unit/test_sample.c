@@ -4,6 +4,7 @@
 
 #include "base/err.h"
 #include "base/rng.h"
+#include "data/clicks.h"
 #include "data/replay.h"
 #include "data/sample.h"
 #include "data/weigh.h"
@@ -249,6 +250,63 @@ static void replay(void)
     (void)unlink(path);
 }
 
+/* Unclicked rows: their number, their evenness, their weights; and chunks without any. */
+static void check_clicks(void)
+{
+    static float click[ROWS], none[ROWS];
+    static double count[ROWS];
+    const struct ca_clicks_opts o = {{CA_SAMPLE_BALANCED, 0.3, 0.5, 7, "test"}, 0, 0.35};
+    struct ca_clicks_opts every = {{CA_SAMPLE_RANDOM, 1, 0.5, 7, NULL}, 1, 2.5};
+    struct ca_clicks *c = NULL;
+    struct ca_sample got;
+    struct ca_err err = {0};
+    double clicked = 0, unclicked = 0, weight = 0, worst = 0, want;
+    int sound = 1, exact = 1, ordered = 1;
+
+    for (size_t i = 0; i < ROWS; i++) {
+        click[i] = i % 4 == 3 || i % 10 == 0 ? 1.0F : 0.0F; /* 350 of them, 50 of these positives */
+        none[i] = 1.0F;
+    }
+    if (!OK(!ca_clicks_new(&c, &o, &err) && ca_clicks_needs_label(c), "clicks to balance"))
+        return;
+    for (int chunk = 0; chunk < 3000; chunk++) {
+        size_t positives = 0, k = 0;
+        sound &= !ca_clicks_draw(c, click, label, ROWS, &got, &err);
+        for (size_t i = 0; i < got.n && sound; i++) {
+            int yes = click[got.at[i]] > 0.5F;
+            k += (size_t)yes;
+            positives += yes && label[got.at[i]] > 0.5F;
+            count[got.at[i]]++;
+            weight += yes ? 0 : (double)got.weight[i];
+        }
+        clicked += (double)k;
+        unclicked += (double)(got.n - k);
+        exact &= k == 105 && positives == 52 && unclicked == floor(0.35 * clicked);
+    }
+    OK(sound && exact && !ca_clicks_owed(c) && !ca_clicks_fallbacks(c), "each chunk has its share of each kind");
+    CLOSE(weight, 3000 * 0.3 * 650, 30, "weights of the unclicked stand for all of them");
+    want = unclicked / 650;
+    for (size_t i = 0; i < ROWS; i++)
+        if (click[i] < 0.5F && fabs(count[i] - want) > worst)
+            worst = fabs(count[i] - want);
+    OK(worst < 5 * sqrt(want), "which are drawn evenly");
+    ca_clicks_free(c);
+
+    c = NULL;
+    if (!OK(!ca_clicks_new(&c, &every, &err) && !ca_clicks_needs_label(c), "all clicks, which needs no labels"))
+        return;
+    OK(!ca_clicks_draw(c, none, NULL, ROWS, &got, &err) && got.n == ROWS && ca_clicks_owed(c) == 2500,
+       "a chunk without unclicked rows owes them");
+    OK(!ca_clicks_draw(c, click, NULL, ROWS, &got, &err) && got.n == 350 + 2500 + 875 && !ca_clicks_owed(c),
+       "the next one pays");
+    for (size_t i = 1; i < got.n; i++)
+        ordered &= got.at[i] >= got.at[i - 1];
+    OK(ordered, "in the order of the stream");
+    OK(!ca_clicks_draw(c, click, NULL, 0, &got, &err) && !got.n, "no rows, none taken");
+    ca_clicks_free(c);
+    ca_clicks_free(NULL);
+}
+
 int main(void)
 {
     for (int i = 0; i < ROWS; i++)
@@ -257,5 +315,6 @@ int main(void)
     keys();
     permutations();
     replay();
+    check_clicks();
     return tap_done();
 }
