@@ -202,6 +202,77 @@ ca_val ca_op_at_places(struct ca_graph *g, ca_val x, const char *name, size_t pl
     return ca_graph_add(g, &op, &x);
 }
 
+/* ---- ranges of places, and places side by side ---- */
+
+enum { FROM = 1 };
+
+static void range_forward(const struct ca_op *op, const struct ca_ctx *c)
+{
+    size_t n = op->attr[PLACES], in = op->in_width[0] / n, out = op->out_width / n;
+
+    for (size_t r = 0; r < c->rows; r++)
+        for (size_t i = 0; i < n; i++)
+            memcpy(c->out.p + r * c->out.ld + i * out, c->in[0].p + r * c->in[0].ld + i * in + op->attr[FROM],
+                   out * sizeof(ca_real));
+}
+
+CA_CLONES static void range_backward(const struct ca_op *op, const struct ca_ctx *c)
+{
+    size_t n = op->attr[PLACES], in = op->in_width[0] / n, out = op->out_width / n;
+
+    for (size_t r = 0; c->din[0].p && r < c->rows; r++)
+        for (size_t i = 0; i < n; i++)
+            ca_add(out, c->dout.p + r * c->dout.ld + i * out, c->din[0].p + r * c->din[0].ld + i * in + op->attr[FROM]);
+}
+
+static const struct ca_op_type range_type = {.name = "range of places", .forward = range_forward, .backward = range_backward};
+
+ca_val ca_op_range_of_places(struct ca_graph *g, ca_val x, size_t places, size_t from, size_t n)
+{
+    size_t width = places ? ca_graph_width(g, x) / places : 0;
+    struct ca_op op = {.type = &range_type, .n_in = 1, .out_width = places * n, .attr = {places, from}};
+
+    if (!places || ca_graph_width(g, x) % places || from > width || n > width - from)
+        ca_graph_refuse(g, "a range of places lies outside them");
+    return ca_graph_add(g, &op, &x);
+}
+
+static void join_forward(const struct ca_op *op, const struct ca_ctx *c)
+{
+    size_t n = op->attr[PLACES], out = op->out_width / n;
+
+    for (size_t k = 0, at = 0; k < op->n_in; at += op->in_width[k] / n, k++)
+        for (size_t r = 0; r < c->rows; r++)
+            for (size_t i = 0; i < n; i++)
+                memcpy(c->out.p + r * c->out.ld + i * out + at, c->in[k].p + r * c->in[k].ld + i * (op->in_width[k] / n),
+                       op->in_width[k] / n * sizeof(ca_real));
+}
+
+CA_CLONES static void join_backward(const struct ca_op *op, const struct ca_ctx *c)
+{
+    size_t n = op->attr[PLACES], out = op->out_width / n;
+
+    for (size_t k = 0, at = 0; k < op->n_in; at += op->in_width[k] / n, k++)
+        for (size_t r = 0; c->din[k].p && r < c->rows; r++)
+            for (size_t i = 0; i < n; i++)
+                ca_add(op->in_width[k] / n, c->dout.p + r * c->dout.ld + i * out + at,
+                       c->din[k].p + r * c->din[k].ld + i * (op->in_width[k] / n));
+}
+
+static const struct ca_op_type join_type = {.name = "join places", .forward = join_forward, .backward = join_backward};
+
+ca_val ca_op_join_places(struct ca_graph *g, const ca_val *in, size_t n, size_t places)
+{
+    struct ca_op op = {.type = &join_type, .n_in = n, .attr = {places}};
+
+    for (size_t k = 0; k < n; k++) {
+        op.out_width += ca_graph_width(g, in[k]);
+        if (!places || ca_graph_width(g, in[k]) % places)
+            ca_graph_refuse(g, "places side by side: a width is no multiple of their number");
+    }
+    return ca_graph_add(g, &op, in);
+}
+
 /* ---- comparison ---- */
 
 CA_CLONES static void compare_forward(const struct ca_op *op, const struct ca_ctx *c)

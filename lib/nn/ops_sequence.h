@@ -27,6 +27,12 @@ ca_val ca_op_sequence_attention(struct ca_graph *g, ca_val qkv, ca_val mask, con
  */
 ca_val ca_op_at_places(struct ca_graph *g, ca_val x, const char *name, size_t places, size_t p);
 
+/* Numbers [from, from + n) of each place: [places M] -> [places n]. */
+ca_val ca_op_range_of_places(struct ca_graph *g, ca_val x, size_t places, size_t from, size_t n);
+
+/* n values [places d] -> [places (n d)]: what they have at a place side by side. */
+ca_val ca_op_join_places(struct ca_graph *g, const ca_val *in, size_t n, size_t places);
+
 /* t, y [places M] -> [places 4M]: t, y, t - y, t * y of each place. */
 ca_val ca_op_compare_places(struct ca_graph *g, ca_val t, ca_val y, size_t places);
 

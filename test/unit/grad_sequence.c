@@ -76,8 +76,20 @@ static ca_val alone(struct ca_graph *g, const struct kit_shape *s)
     return ca_op_linear(g, ca_op_at_places(g, ca_op_linear(g, ca_graph_numeric(g), "target", 3, 1), NULL, 4, 0), "out", 1, 1);
 }
 
+/* Two halves of each place, exchanged. */
+static ca_val halves(struct ca_graph *g, const struct kit_shape *s)
+{
+    ca_val mask, x = places(g, 6, "y", &mask), half[2];
+
+    (void)s;
+    half[1] = ca_op_range_of_places(g, x, PLACES, 0, 4);
+    half[0] = ca_op_range_of_places(g, x, PLACES, 4, 2);
+    return ca_op_linear(g, ca_op_join_places(g, half, 2, PLACES), "out", 1, 1);
+}
+
 int main(void)
 {
+    gradcheck_net(halves, &shape, 40, 24, &ca_loss_bce, "ranges of places, and places side by side");
     gradcheck_net(one_head, &shape, 40, 24, &ca_loss_bce, "causal attention");
     gradcheck_net(three_heads, &shape, 40, 24, &ca_loss_bce, "with three heads");
     gradcheck_net(added, &shape, 40, 24, &ca_loss_bce, "where masked scores get 1 more");
