@@ -167,7 +167,7 @@ static int project(struct ca_run *run, struct ca_err *err)
     }
     if ((rc = ca_model_like(&to, &spec, from, run->common.seed, pool, err)))
         goto out;
-    n = ca_graph_main_tables(ca_net_graph(to->net));
+    n = ca_project_count(to, from);
     if (!(field = ca_mem_zalloc(n, sizeof *field, err))) {
         rc = CA_EMEMORY;
         goto out;

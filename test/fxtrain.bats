@@ -116,3 +116,17 @@ auc() {
   ca-train -q --arch fm:4 -o m.safetensors "$IN"
   run -2 --separate-stderr ca-train --init m.safetensors --sequence-length 3 -o n.safetensors "$IN"
 }
+
+@test "a model that reads lists inherits from one that does not, and the other way" {
+  ca-train -q --arch mlp:4:8 --batch 500 -o mlp.safetensors "$LISTS"
+  ca-project -q --arch fm:4 -o fm.safetensors mlp.safetensors
+  ca-model -q --tensors fm.safetensors | grep -q 'embedding_layers.words.weight'
+  ca-train -q --init fm.safetensors --batch 500 -o fm2.safetensors "$LISTS"
+  ca-project -q --arch mlp:4:8 --report report.tsv -o back.safetensors fm2.safetensors
+  [[ $(cut -f 1 report.tsv | tail -n +2 | tr '\n' ' ') == 'item shop ' ]]
+  # between two that read lists the list's own table goes over too
+  ca-project -q --arch deepfm-fx:4:8 --report report.tsv -o deepfm.safetensors fm2.safetensors
+  [[ $(wc -l < report.tsv) == 4 ]]
+  for model in fm2 deepfm; do ca-model -q --tensors $model.safetensors | grep '^embedding_layer.*words.weight' > $model.tsv; done
+  cmp fm2.tsv deepfm.tsv
+}

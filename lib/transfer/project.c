@@ -212,19 +212,33 @@ static void work_end(struct work *w)
     ca_arena_fini(&w->arena);
 }
 
+static int is_like(const struct ca_table_spec *x, const struct ca_table_spec *y)
+{
+    return x->field == y->field && x->rows == y->rows;
+}
+
+size_t ca_project_count(const struct ca_model *to, const struct ca_model *from)
+{
+    const struct ca_graph *a = ca_net_graph(from->net), *b = ca_net_graph(to->net);
+    size_t n = 0;
+
+    while (n < ca_graph_main_tables(a) && n < ca_graph_main_tables(b) &&
+           is_like(ca_graph_get_table(a, n), ca_graph_get_table(b, n)))
+        n++;
+    return n;
+}
+
 static int same_fields(struct ca_model *to, struct ca_model *from, struct ca_err *err)
 {
     const struct ca_graph *a = ca_net_graph(from->net), *b = ca_net_graph(to->net);
+    size_t fields = ca_graph_inputs(a)->n_fields, n = ca_project_count(to, from);
 
-    if (ca_graph_main_tables(a) != ca_graph_main_tables(b))
-        return ca_err_set(err, CA_ESCHEMA, "%zu tables cannot become %zu", ca_graph_main_tables(a),
-                          ca_graph_main_tables(b));
-    for (size_t i = 0; i < ca_graph_main_tables(a); i++) {
-        const struct ca_table_spec *x = ca_graph_get_table(a, i), *y = ca_graph_get_table(b, i);
-        if (x->field != y->field || x->rows != y->rows)
-            return ca_err_set(err, CA_ESCHEMA, "tables '%s' and '%s' are of different fields", x->name, y->name);
-    }
-    return 0;
+    if (fields != ca_graph_inputs(b)->n_fields)
+        return ca_err_set(err, CA_ESCHEMA, "%zu tables cannot become %zu", fields, ca_graph_inputs(b)->n_fields);
+    if (n < fields && n < ca_graph_main_tables(a) && n < ca_graph_main_tables(b))
+        return ca_err_set(err, CA_ESCHEMA, "tables '%s' and '%s' are of different fields", ca_graph_get_table(a, n)->name,
+                          ca_graph_get_table(b, n)->name);
+    return n < fields ? ca_err_set(err, CA_ESCHEMA, "a model has no table for each of its fields") : 0;
 }
 
 /* Widths, memory, means and Gram matrices of the old tables. */
@@ -241,7 +255,7 @@ static int work_begin(struct work *w, struct ca_model *from, struct ca_model *to
     w->old = from->net;
     w->new = to ? to->net : NULL;
     w->pool = pool;
-    w->n = ca_graph_main_tables(g);
+    w->n = to ? ca_project_count(to, from) : ca_graph_main_tables(g);
     if (!(w->table = ca_arena_alloc(&w->arena, w->n, sizeof *w->table, err)))
         return CA_EMEMORY;
     for (size_t i = 0; i < w->n; i++) {

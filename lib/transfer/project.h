@@ -69,10 +69,14 @@ struct ca_project_field {
                                     |E_T E_Tg^T - E_S E_Sg^T|_F / |E_T E_Tg^T|_F; 0 without other fields */
 };
 
+/* Tables that `to` inherits from `from`: of the fields, and of the lists with tables of their own that both have. */
+size_t ca_project_count(const struct ca_model *to, const struct ca_model *from);
+
 /*
  * Fill the tables of the main embedding of `to` from that of `from`: the same
- * fields in the same order with the same rows (CA_ESCHEMA otherwise). field has
- * one entry a table of the main embedding. Where `to` has further tables, such
+ * fields in the same order with the same rows (CA_ESCHEMA otherwise). Tables of
+ * lists, which not every architecture reads, stay fresh where `from` has none.
+ * field has ca_project_count entries. Where `to` has further tables, such
  * as those of a first-order term, each is a copy of the one in `from` of its
  * name and size, or stays fresh where there is none, or with opts->none. A row
  * of padding stays zero. MAP needs optimizer state in both and a `from` that has taken a step
