@@ -115,7 +115,7 @@ static inline struct ca_model *make(const char *arch, struct ca_pool *pool)
 }
 
 /* Forward and backward of the kth batch. */
-static double batch(struct ca_model *m, size_t k, const struct ca_loss *loss, float *logit)
+static inline double batch(struct ca_model *m, size_t k, const struct ca_loss *loss, float *logit)
 {
     const uint32_t *ids[FIELDS];
     const float *x[NUMERIC];
