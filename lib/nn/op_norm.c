@@ -1,9 +1,9 @@
 /* What training does to a whole batch and inference does not: batch norm, Dice, dropout (specification: models 0.2, 0.3). */
 #include <math.h>
-#include <stdint.h>
 #include <stdio.h>
 
 #include "nn/lanes.h"
+#include "nn/mask.h"
 #include "nn/ops_batch.h"
 
 #include "base/banned.h"
@@ -272,45 +272,17 @@ ca_val ca_op_dice(struct ca_graph *g, ca_val x, const char *name)
 
 enum { RATE };
 
-/*
- * Bits of element i of a row: a function of seed, pass, operator, row and element, so that a mask does not depend on
- * chunks or threads and backward finds it again. Two rounds of multiply and shift (the finaliser of murmur3), which
- * the compiler can do for many elements at once.
- */
-CA_INLINE uint32_t mask_bits(uint32_t low, uint32_t high, uint32_t i)
-{
-    uint32_t h = low + i * UINT32_C(0x9e3779b9);
-
-    h = (h ^ (h >> 16)) * UINT32_C(0x85ebca6b);
-    h = (h ^ (h >> 13) ^ high) * UINT32_C(0xc2b2ae35);
-    return h ^ (h >> 16);
-}
-
-/* The row's key: 64 bits, well mixed (splitmix64's finaliser). */
-static uint64_t row_key(uint64_t key, uint64_t row)
-{
-    uint64_t z = key + (row + 1) * UINT64_C(0x9e3779b97f4a7c15);
-
-    z = (z ^ (z >> 30)) * UINT64_C(0xbf58476d1ce4e5b9);
-    z = (z ^ (z >> 27)) * UINT64_C(0x94d049bb133111eb);
-    return z ^ (z >> 31);
-}
-
 /* to(+)= from * mask / (1 - p) */
 CA_INLINE void drop(const struct ca_op *op, const struct ca_ctx *c, const struct ca_mat *from, const struct ca_mat *to,
                     int add)
 {
-    uint32_t limit = (uint32_t)(op->number[RATE] * 0x1p32);
-    ca_real scale = (ca_real)(1 / (1 - op->number[RATE]));
-
     for (size_t r = 0; r < c->rows; r++) {
-        uint64_t key = row_key(c->key, c->first + r);
-        uint32_t low = (uint32_t)key, high = (uint32_t)(key >> 32);
+        struct ca_mask mask = ca_mask_of(c->key, c->first + r, op->number[RATE]);
         const ca_real *restrict x = from->p + r * from->ld;
         ca_real *restrict y = to->p + r * to->ld;
 
         for (size_t i = 0; i < op->out_width; i++) {
-            ca_real kept = mask_bits(low, high, (uint32_t)i) >= limit ? x[i] * scale : 0;
+            ca_real kept = ca_mask_bits(mask.low, mask.high, (uint32_t)i) >= mask.limit ? x[i] * mask.scale : 0;
             y[i] = add ? y[i] + kept : kept;
         }
     }
