@@ -67,14 +67,15 @@ struct ca_arch {
 /* Lists are read by all of the FX family and by none of CrossAdapt's. */
 int ca_arch_reads_lists(const struct ca_arch *arch);
 
-extern const struct ca_arch ca_arch_afm, ca_arch_afm_fx, ca_arch_autoint, ca_arch_autoint_fx, ca_arch_autoint_plus,
-    ca_arch_cin, ca_arch_crossnetv2, ca_arch_dagfm, ca_arch_dagfm_outer, ca_arch_dcn, ca_arch_dcn_fx, ca_arch_dcnv2,
-    ca_arch_dcnv2_both, ca_arch_dcnv2_stacked, ca_arch_deepfm, ca_arch_deepfm_fx, ca_arch_dlrm, ca_arch_ecn,
+extern const struct ca_arch ca_arch_afm, ca_arch_afm_fx, ca_arch_afn, ca_arch_afn_plus, ca_arch_autoint,
+    ca_arch_autoint_fx, ca_arch_autoint_plus, ca_arch_cin, ca_arch_cl4ctr, ca_arch_cl4ctr_deepfm,
+    ca_arch_crossnetv2, ca_arch_dagfm, ca_arch_dagfm_outer, ca_arch_dcn, ca_arch_dcn_fx, ca_arch_dcnv2,
+    ca_arch_dcnv2_both, ca_arch_dcnv2_stacked, ca_arch_deepfm, ca_arch_deepfm_fx, ca_arch_dlrm, ca_arch_dmin, ca_arch_ecn,
     ca_arch_edcn, ca_arch_eulernet, ca_arch_fcn, ca_arch_fibinet, ca_arch_fibinet_all, ca_arch_fibinet_each,
-    ca_arch_fibinet_fx, ca_arch_final, ca_arch_finalmlp, ca_arch_fm, ca_arch_fmfm, ca_arch_fmfm_vector, ca_arch_lcn,
-    ca_arch_lr, ca_arch_masknet, ca_arch_masknet_serial, ca_arch_mlp, ca_arch_multidomain, ca_arch_multitask,
-    ca_arch_nfm, ca_arch_nfm_fx, ca_arch_pnn, ca_arch_rfm, ca_arch_twotower, ca_arch_widedeep, ca_arch_xdeepfm,
-    ca_arch_xdeepfm_fx;
+    ca_arch_fibinet_fx, ca_arch_final, ca_arch_final_2b, ca_arch_finalmlp, ca_arch_fm, ca_arch_fmfm,
+    ca_arch_fmfm_vector, ca_arch_lcn, ca_arch_lr, ca_arch_masknet, ca_arch_masknet_serial, ca_arch_mlp,
+    ca_arch_mlp_fx, ca_arch_multidomain, ca_arch_multitask, ca_arch_nfm, ca_arch_nfm_fx, ca_arch_pnn, ca_arch_rfm,
+    ca_arch_twotower, ca_arch_widedeep, ca_arch_xdeepfm, ca_arch_xdeepfm_fx;
 
 /* All of them, by name; ends with NULL. */
 extern const struct ca_arch *const ca_archs[];

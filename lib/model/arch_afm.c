@@ -15,7 +15,7 @@ static ca_val build(struct ca_graph *g, const struct ca_arch_spec *spec)
     ca_val v = ca_arch_tables(g, spec), out[2];
 
     out[0] = ca_op_pair_attention(g, v, "dense.attention_linear", "dense.attention_h", ca_graph_inputs(g)->n_fields,
-                                  ATTENTION_WIDTH);
+                                  ATTENTION_WIDTH, 0);
     out[0] = ca_op_part_sums(g, out[0], 1);
     out[1] = ca_op_mlp_block(g, ca_arch_join(g, v), "dense.mlp", spec->hidden, spec->n_hidden);
     return ca_op_sum(g, out, 2);

@@ -10,6 +10,9 @@ enum { LAYERS, HEADS, ATTENTION, SCALE, RESIDUAL, NORM };
 static const struct ca_arch_key keys[] = {
     {"layers", 2, 1, 16, 0}, {"heads", 1, 1, 64, 0},   {"attention", 8, 1, 4096, 0}, {"scale", 0, 0, 1, 0},
     {"residual", 1, 0, 1, 0}, {"norm", 0, 0, 1, 0}, {0}};
+static const struct ca_arch_key plus_keys[] = {
+    {"layers", 2, 1, 16, 0}, {"heads", 1, 1, 64, 0},   {"attention", 8, 1, 4096, 0}, {"scale", 0, 0, 1, 0},
+    {"residual", 1, 0, 1, 0}, {"norm", 0, 0, 1, 0}, CA_FX_KEYS_TOWER(0), {0}};
 
 /* relu(norm(attention(x) + W x)); W is there where the widths differ */
 static ca_val layer(struct ca_graph *g, const struct ca_arch_spec *spec, ca_val x, size_t i)
@@ -47,7 +50,7 @@ static ca_val plus(struct ca_graph *g, const struct ca_arch_spec *spec)
     ca_val v = ca_fx_vectors(g, spec), s[2];
 
     s[0] = attended(g, spec, v);
-    s[1] = ca_fx_tower(g, v, "dnn", spec->hidden, spec->n_hidden, 1);
+    s[1] = ca_fx_deep(g, spec, v, "dnn", 1);
     return ca_op_sum(g, s, 2);
 }
 
@@ -67,5 +70,5 @@ const struct ca_arch ca_arch_autoint_plus = {
     .source = "AutoInt+ (arXiv 1810.11921) in the form of FuxiCTR",
     .build = plus,
     .family = CA_FAMILY_FX,
-    .keys = keys,
+    .keys = plus_keys,
 };

@@ -5,7 +5,7 @@
 
 enum { LAYERS };
 
-static const struct ca_arch_key keys[] = {{"layers", 3, 1, 16, 0}, {0}};
+static const struct ca_arch_key keys[] = {{"layers", 3, 1, 16, 0}, CA_FX_KEYS_TOWER(0), {0}};
 
 static ca_val build(struct ca_graph *g, const struct ca_arch_spec *spec)
 {
@@ -15,7 +15,7 @@ static ca_val build(struct ca_graph *g, const struct ca_arch_spec *spec)
     for (size_t l = 0; l < spec->option[LAYERS]; l++)
         x = ca_op_cross_vector(g, v, x, ca_fx_layer(name, "crossnet.cross_net", l, NULL), 1);
     in[0] = x;
-    in[1] = ca_fx_tower(g, v, "dnn", spec->hidden, spec->n_hidden, 0);
+    in[1] = ca_fx_deep(g, spec, v, "dnn", 0);
     return ca_op_linear(g, ca_op_concat(g, in, 2), "fc", 1, 1);
 }
 

@@ -5,7 +5,8 @@
 
 enum { LAYERS };
 
-static const struct ca_arch_key keys[] = {{"layers", 3, 1, 16, 0}, {0}};
+static const struct ca_arch_key keys[] = {{"layers", 3, 1, 16, 0}, CA_FX_KEYS_TOWER(0), {0}};
+static const struct ca_arch_key bare_keys[] = {{"layers", 3, 1, 16, 0}, {0}};
 
 static ca_val crosses(struct ca_graph *g, const struct ca_arch_spec *spec, ca_val v)
 {
@@ -19,7 +20,7 @@ static ca_val crosses(struct ca_graph *g, const struct ca_arch_spec *spec, ca_va
 
 static ca_val tower(struct ca_graph *g, const struct ca_arch_spec *spec, ca_val x, const char *name)
 {
-    return ca_fx_tower(g, x, name, spec->hidden, spec->n_hidden, 0);
+    return ca_fx_deep(g, spec, x, name, 0);
 }
 
 static ca_val parallel(struct ca_graph *g, const struct ca_arch_spec *spec)
@@ -84,5 +85,5 @@ const struct ca_arch ca_arch_crossnetv2 = {
     .build = crossnet,
     .family = CA_FAMILY_FX,
     .sizes = CA_SIZES_WIDTH,
-    .keys = keys,
+    .keys = bare_keys,
 };

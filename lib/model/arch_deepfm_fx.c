@@ -3,12 +3,14 @@
 
 #include "base/banned.h"
 
+static const struct ca_arch_key keys[] = {CA_FX_KEYS_TOWER(0), {0}};
+
 static ca_val build(struct ca_graph *g, const struct ca_arch_spec *spec)
 {
     ca_val v = ca_fx_vectors(g, spec), lr = ca_op_fx_lr(g, "fm.lr_layer", 1);
     ca_val pairs = ca_op_part_sums(g, ca_op_pair_pool(g, v, ca_fx_fields(g)), 1);
 
-    return ca_op_sum(g, (ca_val[3]){lr, pairs, ca_fx_tower(g, v, "mlp", spec->hidden, spec->n_hidden, 1)}, 3);
+    return ca_op_sum(g, (ca_val[3]){lr, pairs, ca_fx_deep(g, spec, v, "mlp", 1)}, 3);
 }
 
 const struct ca_arch ca_arch_deepfm_fx = {
@@ -17,4 +19,5 @@ const struct ca_arch ca_arch_deepfm_fx = {
     .source = "DeepFM (arXiv 1703.04247) in the form of FuxiCTR",
     .build = build,
     .family = CA_FAMILY_FX,
+    .keys = keys,
 };

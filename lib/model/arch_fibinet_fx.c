@@ -5,6 +5,8 @@
 
 #define SQUEEZE_RATIO 3
 
+static const struct ca_arch_key keys[] = {CA_FX_KEYS_TOWER(0), {0}};
+
 static ca_val fibinet(struct ca_graph *g, const struct ca_arch_spec *spec, enum ca_bilinear form)
 {
     size_t fields = ca_fx_fields(g), reduced = fields / SQUEEZE_RATIO;
@@ -14,7 +16,7 @@ static ca_val fibinet(struct ca_graph *g, const struct ca_arch_spec *spec, enum 
     a = ca_op_relu(g, ca_op_linear(g, ca_op_relu(g, a), "senet_layer.excitation.2", fields, 0));
     in[0] = ca_op_bilinear_forms(g, v, "bilinear_interaction1.bilinear_W", fields, form);
     in[1] = ca_op_bilinear_forms(g, ca_op_scale_parts(g, v, a), "bilinear_interaction2.bilinear_W", fields, form);
-    in[1] = ca_fx_tower(g, ca_op_concat(g, in, 2), "dnn", spec->hidden, spec->n_hidden, 1);
+    in[1] = ca_fx_deep(g, spec, ca_op_concat(g, in, 2), "dnn", 1);
     in[0] = lr;
     return ca_op_sum(g, in, 2);
 }
@@ -40,6 +42,7 @@ const struct ca_arch ca_arch_fibinet_fx = {
     .source = "FiBiNET (arXiv 1905.09433), field_interaction, in the form of FuxiCTR",
     .build = interaction,
     .family = CA_FAMILY_FX,
+    .keys = keys,
 };
 
 const struct ca_arch ca_arch_fibinet_each = {
@@ -48,6 +51,7 @@ const struct ca_arch ca_arch_fibinet_each = {
     .source = "FiBiNET (arXiv 1905.09433), field_each, in the form of FuxiCTR",
     .build = each,
     .family = CA_FAMILY_FX,
+    .keys = keys,
 };
 
 const struct ca_arch ca_arch_fibinet_all = {
@@ -56,4 +60,5 @@ const struct ca_arch ca_arch_fibinet_all = {
     .source = "FiBiNET (arXiv 1905.09433), field_all, in the form of FuxiCTR",
     .build = all,
     .family = CA_FAMILY_FX,
+    .keys = keys,
 };

@@ -5,16 +5,19 @@
 
 enum { SECOND, HEADS };
 
-/* width of the second perceptron's only layer; 0: the same layers as the first */
-static const struct ca_arch_key keys[] = {{"second", 0, 0, 65536, 0}, {"heads", 1, 1, 1024, 0}, {0}};
+/* width of the second perceptron's only layer, 0: the same layers as the first; dropout2: of the second */
+static const struct ca_arch_key keys[] = {
+    {"second", 0, 0, 65536, 0}, {"heads", 1, 1, 1024, 0}, CA_FX_KEYS_TOWER(0), CA_FX_KEY_SHARE("dropout2", 0), {0}};
 
 static ca_val build(struct ca_graph *g, const struct ca_arch_spec *spec)
 {
     const size_t *second = spec->option[SECOND] ? &spec->option[SECOND] : spec->hidden;
     size_t n_second = spec->option[SECOND] ? 1 : spec->n_hidden;
-    ca_val v = ca_fx_vectors(g, spec), a = ca_fx_tower(g, v, "mlp1", spec->hidden, spec->n_hidden, 0);
-    ca_val b = ca_fx_tower(g, v, "mlp2", second, n_second, 0), in[3];
+    struct ca_fx_how how = ca_fx_how(spec);
+    ca_val v = ca_fx_vectors(g, spec), a = ca_fx_deep(g, spec, v, "mlp1", 0), b, in[3];
 
+    how.dropout = ca_fx_fraction(spec, "dropout2");
+    b = ca_fx_tower(g, v, "mlp2", second, n_second, 0, &how);
     in[0] = ca_op_linear(g, a, "fusion_module.w_x", 1, 1);
     in[1] = ca_op_linear(g, b, "fusion_module.w_y", 1, 1);
     in[2] = ca_op_bilinear_fusion(g, a, b, "fusion_module.w_xy", spec->option[HEADS]);

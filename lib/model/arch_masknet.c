@@ -7,11 +7,13 @@ enum { SHRINK, NORM };
 enum { BLOCKS = 2, BLOCK };
 
 /* width of a mask's hidden layer in hundredths of what it masks; LayerNorm after the hidden layer, or not */
-static const struct ca_arch_key serial_keys[] = {{"percent", 10, 1, 1000, 0}, {"norm", 0, 0, 1, 0}, {0}};
+static const struct ca_arch_key serial_keys[] = {
+    {"percent", 10, 1, 1000, 0}, {"norm", 0, 0, 1, 0}, CA_FX_KEY_SHARE("dropout", 0), {0}};
 static const struct ca_arch_key parallel_keys[] = {
-    {"percent", 10, 1, 1000, 0}, {"norm", 0, 0, 1, 0}, {"blocks", 2, 1, 8, 0}, {"block", 64, 1, 65536, 0}, {0}};
+    {"percent", 10, 1, 1000, 0}, {"norm", 0, 0, 1, 0}, {"blocks", 2, 1, 8, 0}, {"block", 64, 1, 65536, 0},
+    CA_FX_KEY_SHARE("dropout", 0), {0}};
 
-/* relu(norm(W (mask * h))), mask = W2 relu(W1 v + b1) + b2 */
+/* drop(relu(norm(W (mask * h)))), mask = W2 relu(W1 v + b1) + b2 */
 static ca_val block(struct ca_graph *g, const struct ca_arch_spec *spec, ca_val v, ca_val h, size_t i, size_t out)
 {
     char name[CA_FX_NAME];
@@ -24,7 +26,7 @@ static ca_val block(struct ca_graph *g, const struct ca_arch_spec *spec, ca_val 
     h = ca_op_linear(g, h, ca_fx_layer(name, "mask_net.mask_blocks", i, "hidden_layer.0"), out, 0);
     if (spec->option[NORM])
         h = ca_op_layer_norm(g, h, ca_fx_layer(name, "mask_net.mask_blocks", i, "hidden_layer.1"));
-    return ca_op_relu(g, h);
+    return ca_op_dropout(g, ca_op_relu(g, h), ca_fx_fraction(spec, "dropout"));
 }
 
 static ca_val serial(struct ca_graph *g, const struct ca_arch_spec *spec)
@@ -42,7 +44,7 @@ static ca_val parallel(struct ca_graph *g, const struct ca_arch_spec *spec)
 
     for (size_t i = 0; i < spec->option[BLOCKS]; i++)
         y[i] = block(g, spec, v, v, i, spec->option[BLOCK]);
-    return ca_fx_tower(g, ca_op_concat(g, y, spec->option[BLOCKS]), "mask_net.dnn", spec->hidden, spec->n_hidden, 1);
+    return ca_fx_deep(g, spec, ca_op_concat(g, y, spec->option[BLOCKS]), "mask_net.dnn", 1);
 }
 
 const struct ca_arch ca_arch_masknet = {

@@ -3,11 +3,13 @@
 
 #include "base/banned.h"
 
+static const struct ca_arch_key keys[] = {CA_FX_KEYS_TOWER(0), {0}};
+
 static ca_val build(struct ca_graph *g, const struct ca_arch_spec *spec)
 {
     ca_val v = ca_fx_vectors(g, spec), in[2] = {v, ca_op_inner_pairs(g, v, ca_fx_fields(g))};
 
-    return ca_fx_tower(g, ca_op_concat(g, in, 2), "dnn", spec->hidden, spec->n_hidden, 1);
+    return ca_fx_deep(g, spec, ca_op_concat(g, in, 2), "dnn", 1);
 }
 
 const struct ca_arch ca_arch_pnn = {
@@ -16,4 +18,5 @@ const struct ca_arch ca_arch_pnn = {
     .source = "PNN (arXiv 1611.00144), inner product, in the form of FuxiCTR",
     .build = build,
     .family = CA_FAMILY_FX,
+    .keys = keys,
 };

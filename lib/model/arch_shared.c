@@ -10,22 +10,26 @@
 
 #include "base/banned.h"
 
-enum { TOWER };
 
-static const struct ca_arch_key task_keys[] = {{"tower", 64, 0, 65536, 0}, {0}},
-                                domain_keys[] = {{"tower", 64, 0, 65536, 0}, {0}};
+
+static const struct ca_arch_key task_keys[] = {{"tower", 64, 0, 65536, 0}, CA_FX_KEYS_TOWER(0), {0}},
+                                domain_keys[] = {{"tower", 64, 0, 65536, 0}, CA_FX_KEYS_TOWER(0), {0}};
 
 /* A tower on the body: one hidden layer, unless its width is 0, and the logit. */
 static ca_val tower(struct ca_graph *g, ca_val x, const struct ca_arch_spec *spec, size_t i)
 {
+    struct ca_fx_how how = ca_fx_how(spec);
+    size_t width = ca_arch_option(spec, "tower");
     char name[CA_FX_NAME];
 
-    return ca_fx_tower(g, x, ca_fx_layer(name, "tower", i, NULL), &spec->option[TOWER], spec->option[TOWER] > 0, 1);
+    if (how.bn == CA_FX_BN_ONCE)
+        how.bn = CA_FX_BN_NONE; /* once is at the bottom */
+    return ca_fx_tower(g, x, ca_fx_layer(name, "tower", i, NULL), &width, width > 0, 1, &how);
 }
 
 static ca_val body(struct ca_graph *g, const struct ca_arch_spec *spec)
 {
-    return ca_fx_tower(g, ca_fx_vectors(g, spec), "bottom", spec->hidden, spec->n_hidden, 0);
+    return ca_fx_deep(g, spec, ca_fx_vectors(g, spec), "bottom", 0);
 }
 
 /* The sum over tasks; the main one by the loss that was asked for, so that it can be distilled. */

@@ -8,7 +8,7 @@
 
 enum { ITEM };
 
-static const struct ca_arch_key keys[] = {{"item", 1, 1, 1024, 0}, {0}};
+static const struct ca_arch_key keys[] = {{"item", 1, 1, 1024, 0}, CA_FX_KEYS_TOWER(0), {0}};
 
 /* Fields from this one on are the item's. */
 static size_t first_of_item(struct ca_graph *g, const struct ca_arch_spec *spec)
@@ -24,12 +24,13 @@ static size_t first_of_item(struct ca_graph *g, const struct ca_arch_spec *spec)
 /* Hidden layers, the last without a ReLU. */
 static ca_val tower(struct ca_graph *g, const struct ca_arch_spec *spec, ca_val x, const char *name)
 {
+    struct ca_fx_how how = ca_fx_how(spec);
     size_t n = spec->n_hidden - 1;
     char prefix[CA_FX_NAME], part[CA_FX_NAME];
 
-    x = ca_fx_tower(g, x, name, spec->hidden, n, 0);
+    x = ca_fx_tower(g, x, name, spec->hidden, n, 0, &how);
     (void)snprintf(prefix, sizeof prefix, "%.40s.mlp", name);
-    return ca_op_linear(g, x, ca_fx_layer(part, prefix, 2 * n, NULL), spec->hidden[n], 1);
+    return ca_op_linear(g, x, ca_fx_layer(part, prefix, ca_fx_place(&how, n), NULL), spec->hidden[n], 1);
 }
 
 static ca_val build(struct ca_graph *g, const struct ca_arch_spec *spec)

@@ -7,7 +7,8 @@
 
 enum { LAYERS, MAPS };
 
-static const struct ca_arch_key keys[] = {{"layers", 3, 1, 16, 0}, {"maps", 16, 1, 1024, 0}, {0}};
+static const struct ca_arch_key cin_keys[] = {{"layers", 3, 1, 16, 0}, {"maps", 16, 1, 1024, 0}, {0}};
+static const struct ca_arch_key keys[] = {{"layers", 3, 1, 16, 0}, {"maps", 16, 1, 1024, 0}, CA_FX_KEYS_TOWER(0), {0}};
 
 static ca_val cin(struct ca_graph *g, const struct ca_arch_spec *spec, ca_val v)
 {
@@ -31,7 +32,7 @@ static ca_val cin(struct ca_graph *g, const struct ca_arch_spec *spec, ca_val v)
 static ca_val whole(struct ca_graph *g, const struct ca_arch_spec *spec)
 {
     ca_val v = ca_fx_vectors(g, spec), lr = ca_op_fx_lr(g, "lr_layer", 0);
-    ca_val deep = ca_fx_tower(g, v, "dnn", spec->hidden, spec->n_hidden, 1);
+    ca_val deep = ca_fx_deep(g, spec, v, "dnn", 1);
 
     return ca_op_sum(g, (ca_val[3]){lr, cin(g, spec, v), deep}, 3);
 }
@@ -57,5 +58,5 @@ const struct ca_arch ca_arch_cin = {
     .build = alone,
     .family = CA_FAMILY_FX,
     .sizes = CA_SIZES_WIDTH,
-    .keys = keys,
+    .keys = cin_keys,
 };

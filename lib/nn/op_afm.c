@@ -7,11 +7,13 @@
 #include <string.h>
 
 #include "nn/lanes.h"
+#include "nn/mask.h"
 #include "nn/ops.h"
 
 #include "base/banned.h"
 
 enum { PA_FIELDS, PA_WIDTH, PA_HIDDEN };
+enum { PA_SHARE }; /* number: dropped of the weights */
 
 /* Scratch: weights of the pairs, turned, kept by row [P]; the rest is of one piece, turned. */
 struct pairs {
@@ -22,6 +24,8 @@ struct pairs {
     ca_real *e, *z, *dz;      /* [d] */
     ca_real *q;               /* [t] */
     ca_real *dw, *db, *dh;    /* [t d], [t], [t]: sums of a whole chunk by lane */
+    int drops;
+    struct ca_mask mask[CA_LANES]; /* of the piece's rows; an element is a pair */
 };
 
 static size_t piece_per_row(size_t f, size_t d, size_t t)
@@ -34,6 +38,7 @@ static struct pairs view(const struct ca_op *op, const struct ca_ctx *c)
     size_t f = op->attr[PA_FIELDS], d = op->attr[PA_WIDTH], t = op->attr[PA_HIDDEN];
     struct pairs s = {.f = f, .d = d, .t = t, .n_pairs = f * (f - 1) / 2};
 
+    s.drops = c->training && op->number[PA_SHARE] > 0;
     s.w = c->param + op->param_at[0];
     s.b = c->param + op->param_at[1];
     s.h = c->param + op->param_at[2];
@@ -48,6 +53,24 @@ static struct pairs view(const struct ca_op *op, const struct ca_ctx *c)
     s.dh = s.db + t * CA_LANES;
     s.weight = s.dh + t * CA_LANES;
     return s;
+}
+
+/* The masks of the rows from r on. */
+static void set_masks(struct pairs *s, const struct ca_op *op, const struct ca_ctx *c, size_t r)
+{
+    for (size_t l = 0; s->drops && l < CA_LANES; l++)
+        s->mask[l] = ca_mask_of(c->key, c->first + r + l, op->number[PA_SHARE]);
+}
+
+/* x *= the masks of a pair, whose weight is given */
+CA_INLINE void mask_pair(const struct pairs *s, const ca_real *weight, ca_lanes *x)
+{
+    uint32_t pair = (uint32_t)((size_t)(weight - s->weight) / CA_LANES);
+    ca_real factor[CA_LANES];
+
+    for (size_t l = 0; l < CA_LANES; l++)
+        factor[l] = ca_mask_factor(&s->mask[l], pair);
+    *x *= CA_LOAD(factor);
 }
 
 /* e = v_i * v_j */
@@ -82,9 +105,14 @@ CA_INLINE void pool_piece(const struct pairs *s, size_t d)
     weight = s->weight;
     for (size_t i = 0; i + 1 < s->f; i++) {
         memset(s->e, 0, d * CA_LANES * sizeof *s->e);
-        for (size_t j = i + 1; j < s->f; j++, weight += CA_LANES)
+        for (size_t j = i + 1; j < s->f; j++, weight += CA_LANES) {
+            ca_lanes w = CA_GET(weight, 0);
+
+            if (s->drops)
+                mask_pair(s, weight, &w);
             for (size_t k = 0; k < d; k++)
-                CA_AT(s->e, k) += CA_GET(weight, 0) * CA_GET(s->v, j * d + k);
+                CA_AT(s->e, k) += w * CA_GET(s->v, j * d + k);
+        }
         for (size_t k = 0; k < d; k++)
             CA_AT(s->z, k) += CA_GET(s->e, k) * CA_GET(s->v, i * d + k);
     }
@@ -105,11 +133,15 @@ CA_INLINE void pool_piece_back(const struct pairs *s, size_t d, int params)
     for (size_t i = 0; i + 1 < s->f; i++)
         for (size_t j = i + 1; j < s->f; j++, weight += CA_LANES) {
             const ca_real *vi = s->v + i * d * CA_LANES, *vj = s->v + j * d * CA_LANES;
-            ca_lanes part = {0}, da;
+            ca_lanes part = {0}, w = CA_GET(weight, 0), da;
 
             product(d, vi, vj, s->e);
             for (size_t k = 0; k < d; k++)
                 part += CA_GET(s->dz, k) * CA_GET(s->e, k);
+            if (s->drops) {
+                mask_pair(s, weight, &part);
+                mask_pair(s, weight, &w);
+            }
             da = CA_GET(weight, 0) * (part - all);
             for (size_t t = 0; t < s->t; t++) {
                 ca_lanes u = {0}, q;
@@ -127,7 +159,7 @@ CA_INLINE void pool_piece_back(const struct pairs *s, size_t d, int params)
                 }
             }
             for (size_t k = 0; k < d; k++) {
-                ca_lanes de = CA_GET(weight, 0) * CA_GET(s->dz, k);
+                ca_lanes de = w * CA_GET(s->dz, k);
                 for (size_t t = 0; t < s->t; t++)
                     de += s->w[t * d + k] * CA_GET(s->q, t);
                 CA_AT(s->dv, i * d + k) += de * CA_GET(vj, k);
@@ -144,6 +176,7 @@ CA_CLONES static void pair_attention_forward(const struct ca_op *op, const struc
     for (size_t r = 0; r < c->rows; r += CA_LANES, s.weight += s.n_pairs * CA_LANES) {
         size_t rows = c->rows - r < CA_LANES ? c->rows - r : CA_LANES;
 
+        set_masks(&s, op, c, r);
         ca_lanes_load(rows, s.f * s.d, c->in[0].p + r * c->in[0].ld, c->in[0].ld, s.v);
         if (s.d == 16)
             pool_piece(&s, 16);
@@ -165,6 +198,7 @@ CA_CLONES static void pair_attention_backward(const struct ca_op *op, const stru
     for (size_t r = 0; r < c->rows; r += CA_LANES, s.weight += s.n_pairs * CA_LANES) {
         size_t rows = c->rows - r < CA_LANES ? c->rows - r : CA_LANES;
 
+        set_masks(&s, op, c, r);
         ca_lanes_load(rows, s.f * s.d, c->in[0].p + r * c->in[0].ld, c->in[0].ld, s.v);
         ca_lanes_load(rows, s.d, c->out.p + r * c->out.ld, c->out.ld, s.z);
         ca_lanes_load(rows, s.d, c->dout.p + r * c->dout.ld, c->dout.ld, s.dz);
@@ -196,11 +230,15 @@ static uint64_t pair_attention_flops(const struct ca_op *op)
 static const struct ca_op_type pair_attention = {"pair_attention", pair_attention_forward, pair_attention_backward,
                                                  pair_attention_flops, 0};
 
-ca_val ca_op_pair_attention(struct ca_graph *g, ca_val v, const char *linear, const char *h, size_t fields, size_t t)
+ca_val ca_op_pair_attention(struct ca_graph *g, ca_val v, const char *linear, const char *h, size_t fields, size_t t,
+                            double drop)
 {
     size_t n = ca_graph_width(g, v), d = fields ? n / fields : 0;
-    struct ca_op op = {.type = &pair_attention, .n_in = 1, .out_width = d, .n_params = 3, .attr = {fields, d, t}};
+    struct ca_op op = {.type = &pair_attention, .n_in = 1, .out_width = d, .n_params = 3, .attr = {fields, d, t},
+                       .number = {drop}};
 
+    if (!(drop < 1))
+        ca_graph_refuse(g, "the share that dropout drops must be below 1");
     op.scratch_per_row = (fields ? fields * (fields - 1) / 2 : 0) +
                          (piece_per_row(fields, d, t) * CA_LANES + CA_CHUNK_ROWS_LEAST - 1) / CA_CHUNK_ROWS_LEAST;
     op.param[0] = ca_graph_param_of(g, linear, "weight", t, d, ca_graph_weight_init(g, d, t));

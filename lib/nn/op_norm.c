@@ -300,7 +300,7 @@ CA_INLINE void drop(const struct ca_op *op, const struct ca_ctx *c, const struct
                     int add)
 {
     for (size_t r = 0; r < c->rows; r++) {
-        struct ca_mask m = ca_mask_row(c, r, op->number[RATE]);
+        struct ca_mask m = ca_mask_of(c->key, c->first + r, op->number[RATE]);
         const ca_real *restrict x = from->p + r * from->ld;
         ca_real *restrict y = to->p + r * to->ld;
 

@@ -60,7 +60,7 @@ static void dropped(const struct ca_op *op, const struct ca_ctx *c, size_t row, 
                     ca_real *to)
 {
     size_t n = op->attr[PLACES] * op->attr[PLACES];
-    struct ca_mask m = ca_mask_row(c, row, op->number[DROPOUT]);
+    struct ca_mask m = ca_mask_of(c->key, c->first + row, op->number[DROPOUT]);
 
     for (size_t i = 0; i < n; i++)
         to[i] = weight[i] * ca_mask_factor(&m, (uint32_t)(head * n + i));

@@ -71,9 +71,10 @@ ca_val ca_op_attention(struct ca_graph *g, ca_val v, size_t first, size_t fields
 /*
  * Attention over the pairs of fields (AFM), [F*d] -> [d]: e_ij = v_i * v_j elementwise for i < j,
  * a_ij = h . relu(W e_ij + b), z = sum softmax(a)_ij e_ij. LINEAR.weight [t, d], LINEAR.bias [t], H.weight [1, t],
- * all started as the graph's family does. No field pairs: z = 0.
+ * all started as the graph's family does. No field pairs: z = 0. Training drops the share drop of the weights.
  */
-ca_val ca_op_pair_attention(struct ca_graph *g, ca_val v, const char *linear, const char *h, size_t fields, size_t t);
+ca_val ca_op_pair_attention(struct ca_graph *g, ca_val v, const char *linear, const char *h, size_t fields, size_t t,
+                            double drop);
 
 /* The hidden part of the dense block below: for each width Linear -> LayerNorm -> ReLU. */
 ca_val ca_op_hidden_block(struct ca_graph *g, ca_val x, const char *name, const size_t *hidden, size_t n_hidden);

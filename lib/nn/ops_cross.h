@@ -83,4 +83,12 @@ ca_val ca_op_bilinear_fusion(struct ca_graph *g, ca_val a, ca_val b, const char 
  */
 ca_val ca_op_cin(struct ca_graph *g, ca_val x0, ca_val x, const char *name, size_t fields, size_t out);
 
+/* ---- logarithmic neurons ---- */
+
+/* log max(|x|, 1e-5). */
+ca_val ca_op_log_size(struct ca_graph *g, ca_val x);
+
+/* y_jk = exp(sum_f W_jf l_fk), [F d] -> [n d]: NAME.weight [n, F]. AFN. */
+ca_val ca_op_log_neurons(struct ca_graph *g, ca_val l, const char *name, size_t fields, size_t n);
+
 #endif

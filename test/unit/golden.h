@@ -136,7 +136,7 @@ static inline double batch(struct ca_model *m, size_t k, const struct ca_loss *l
 static size_t golden(const char *arch, const char *what, const char *name, double *out, size_t max)
 {
     static char line[1 << 16];
-    char key[128];
+    char key[400];
     FILE *f = fopen(golden_file, "r");
     size_t n = 0;
 

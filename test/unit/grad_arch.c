@@ -85,7 +85,7 @@ static ca_val build_attention_inside(struct ca_graph *g, const struct kit_shape 
 
 static ca_val build_pair_attention(struct ca_graph *g, const struct kit_shape *s)
 {
-    return head(g, ca_op_pair_attention(g, embed(g, s), "op", "h", s->fields, 5));
+    return head(g, ca_op_pair_attention(g, embed(g, s), "op", "h", s->fields, 5, 0));
 }
 
 static const struct ca_arch *arch;

@@ -14,7 +14,7 @@
 #define TOL_LISTS_LOSS 1e-8
 #define TOL_INFERENCE 1e-7 /* outputs leave the library as floats */
 #else
-#define TOL_SUMMARY 2e-4
+#define TOL_SUMMARY 1e-3 /* batch norm cancels most of some gradients; the double twin is held to 1e-8 */
 #define TOL_LISTS_LOSS 2e-5
 #define TOL_INFERENCE 1e-3 /* after twenty steps of Adam, which divides by the root of tiny squares */
 #endif
@@ -196,7 +196,7 @@ static void list_arch(const char *arch, struct ca_pool *pool)
     float logit[BATCH], out[CA_HEADS_MAX][BATCH], *head[CA_HEADS_MAX] = {NULL};
     double loss[STEPS], worst = 0;
     struct ca_feed feed;
-    char label[200], number[8];
+    char label[200], number[24];
 
     adam.lr_table = 0.01;
     ca_net_set_adam(m->net, &adam);
