@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "data/tokens.h"
 
 #include "base/banned.h"
 
@@ -52,16 +53,7 @@ struct ca_encoder {
     int has_time;
     double small[CA_N_TRANSFORMS][SMALL]; /* ca_value_transform of 0, 1, ... */
 
-    /* libsvm, libffm: rows of fields made from tokens */
-    struct ca_piece *grid;
-    size_t cap_grid;
-    struct key { uint64_t number; size_t field; } *key; /* ascending */
-    size_t n_key;
-    size_t rest;           /* field of the list of all other tokens, or NO_FIELD */
-    struct item { size_t field; struct ca_piece text; } *item; /* of the lists of one row */
-    size_t n_item, cap_item;
-    char *joined;          /* the lists of the batch */
-    size_t cap_joined;
+    struct ca_tokens *tokens; /* libsvm, libffm: rows of fields made from tokens */
 };
 
 static int by_key(const struct ca_schema_file *s)
@@ -155,46 +147,6 @@ static int bind_vocab(struct ca_encoder *e, struct bound *c, struct ca_err *err)
     return 0;
 }
 
-/* Numbers of libsvm features or libffm fields and the places of their values in a made-up row. */
-static int bind_keys(struct ca_encoder *e, struct ca_err *err)
-{
-    const struct ca_schema_file *s = e->sf;
-
-    e->rest = NO_FIELD;
-    e->expected = 1;
-    e->key = ca_mem_zalloc(s->n, sizeof *e->key, err);
-    if (!e->key)
-        return CA_EMEMORY;
-    for (size_t i = 0; i < e->n; i++) {
-        struct bound *c = &e->col[i];
-        const char *name = source_name(c->rule);
-        int64_t number = 0;
-        size_t at;
-
-        if (c->rule->role == CA_RULE_LABEL) {
-            c->field = 0;
-            continue;
-        }
-        if (!strcmp(name, "*")) {
-            if (e->rest == NO_FIELD)
-                e->rest = e->expected++;
-            c->field = e->rest;
-            continue;
-        }
-        if (ca_value_integer((struct ca_piece){name, (uint32_t)strlen(name)}, &number))
-            return ca_err_set(err, CA_EINTERNAL, "not a number: '%s'", name);
-        for (at = e->n_key; at > 0 && e->key[at - 1].number >= (uint64_t)number; at--)
-            ;
-        if (at == e->n_key || e->key[at].number != (uint64_t)number) {
-            memmove(&e->key[at + 1], &e->key[at], (e->n_key - at) * sizeof *e->key);
-            e->key[at] = (struct key){(uint64_t)number, e->expected++};
-            e->n_key++;
-        }
-        c->field = e->key[at].field;
-    }
-    return 0;
-}
-
 int ca_encoder_new(struct ca_encoder **out, const struct ca_schema_file *sf, struct ca_vocab *vocab, int add,
                    int drop_unlabelled, struct ca_pool *pool, struct ca_err *err)
 {
@@ -230,7 +182,11 @@ int ca_encoder_new(struct ca_encoder **out, const struct ca_schema_file *sf, str
     if (rc)
         goto done;
     if (by_key(sf)) {
-        rc = bind_keys(e, err);
+        if (!(rc = ca_tokens_new(&e->tokens, sf, err))) {
+            e->expected = ca_tokens_fields(e->tokens);
+            for (size_t i = 0; i < e->n; i++)
+                e->col[i].field = ca_tokens_field(e->tokens, e->col[i].rule);
+        }
     } else if (!sf->header) {
         e->expected = 0;
         for (size_t i = 0; i < sf->n; i++)
@@ -266,10 +222,7 @@ void ca_encoder_free(struct ca_encoder *e)
     ca_mem_free(e->row);
     ca_mem_free(e->bad_of);
     ca_mem_free(e->bad);
-    ca_mem_free(e->grid);
-    ca_mem_free(e->key);
-    ca_mem_free(e->item);
-    ca_mem_free(e->joined);
+    ca_tokens_free(e->tokens);
     ca_mem_free(e);
 }
 
@@ -316,8 +269,6 @@ int ca_encoder_header(struct ca_encoder *e, const struct ca_scan_batch *b, struc
     return 0;
 }
 
-/* ---- tokens to fields ----------------------------------------------------- */
-
 static int is_missing_text(const struct ca_encoder *e, struct ca_piece v)
 {
     for (size_t i = 0; i < e->sf->n_missing; i++)
@@ -329,138 +280,6 @@ static int is_missing_text(const struct ca_encoder *e, struct ca_piece v)
 static inline int is_missing(const struct ca_encoder *e, struct ca_piece v)
 {
     return !v.n || (e->sf->n_missing && is_missing_text(e, v));
-}
-
-/* The row's list items, one list after the other, since a list must lie in one piece. */
-static void join_lists(struct ca_encoder *e, struct ca_piece *field, size_t *used)
-{
-    for (size_t i = 0; i < e->n; i++) {
-        const struct bound *c = &e->col[i];
-        char sep = c->rule->separator ? c->rule->separator : e->sf->separator;
-        char *start = e->joined + *used, *to = start;
-
-        if (c->rule->role != CA_RULE_LIST)
-            continue;
-        for (size_t k = 0; k < e->n_item; k++) {
-            if (e->item[k].field != c->field)
-                continue;
-            if (to > start)
-                *to++ = sep;
-            memcpy(to, e->item[k].text.p, e->item[k].text.n);
-            to += e->item[k].text.n;
-        }
-        field[c->field] = (struct ca_piece){start, (uint32_t)(to - start)};
-        *used += (size_t)(to - start);
-    }
-}
-
-/* The rule whose field this is decides what of a token is its value. */
-static const struct bound *column_of(const struct ca_encoder *e, size_t field)
-{
-    for (size_t i = 0; i < e->n; i++)
-        if (e->col[i].field == field)
-            return &e->col[i];
-    return NULL;
-}
-
-static size_t find_key(const struct ca_encoder *e, uint64_t number)
-{
-    size_t lo = 0, hi = e->n_key;
-
-    while (lo < hi) {
-        size_t mid = lo + (hi - lo) / 2;
-        if (e->key[mid].number < number)
-            lo = mid + 1;
-        else
-            hi = mid;
-    }
-    return lo < e->n_key && e->key[lo].number == number ? e->key[lo].field : NO_FIELD;
-}
-
-static struct ca_piece until_colon(struct ca_piece *s)
-{
-    const char *colon = s->n ? memchr(s->p, ':', s->n) : NULL;
-    struct ca_piece head = *s;
-
-    if (!colon)
-        return (struct ca_piece){NULL, 0};
-    head.n = (uint32_t)(colon - s->p);
-    s->p = colon + 1;
-    s->n -= head.n + 1;
-    return head;
-}
-
-/*
- * One token into the row's fields. libsvm "number:value": a numeric column takes
- * the value, a list the number. libffm "field:number:value": a category or a list takes
- * the number, a numeric column the value.
- */
-static const char *take_token(struct ca_encoder *e, struct ca_piece token, struct ca_piece *field)
-{
-    int ffm = e->sf->format == CA_TEXT_LIBFFM;
-    struct ca_piece key = until_colon(&token), item = ffm ? until_colon(&token) : key, value = token;
-    const struct bound *c;
-    int64_t number;
-    double x;
-    size_t at;
-
-    if (!key.n || !item.n || ca_value_integer(key, &number) || number < 0)
-        return ffm ? "not a field:feature:value" : "not a feature:value";
-    if (ca_value_number(value, &x))
-        return "bad number";
-    at = find_key(e, (uint64_t)number);
-    if (at == NO_FIELD) {
-        at = e->rest;
-        if (at == NO_FIELD)
-            return e->sf->drop_undeclared ? NULL : ffm ? "a field the schema does not have" :
-                                                         "a feature the schema does not have";
-    }
-    c = column_of(e, at);
-    if (c && c->rule->role == CA_RULE_LIST) {
-        e->item[e->n_item++] = (struct item){at, item};
-        return NULL;
-    }
-    if (field[at].n)
-        return ffm ? "a field is there twice" : "a feature is there twice";
-    field[at] = ffm && c && has_vocab(c->rule) ? item : value;
-    return NULL;
-}
-
-/* Rows of fields for the rows of tokens from first on. */
-static int make_grid(struct ca_encoder *e, const struct ca_scan_batch *b, size_t first, struct ca_err *err)
-{
-    size_t rows = b->rows - first, used = 0, bytes = 0, tokens = 0;
-    int rc;
-
-    /* an item and its separator are no longer than the token and the blank they come from */
-    for (size_t r = first; r < b->rows; r++) {
-        bytes += b->row[r].raw.n + 1;
-        tokens = tokens < b->row[r].n ? b->row[r].n : tokens;
-    }
-    if ((rc = ca_mem_grow((void **)&e->grid, &e->cap_grid, rows * e->expected, sizeof *e->grid, err)) ||
-        (rc = ca_mem_grow((void **)&e->item, &e->cap_item, tokens + 1, sizeof *e->item, err)) ||
-        (rc = ca_mem_grow((void **)&e->joined, &e->cap_joined, bytes + 1, 1, err)))
-        return rc;
-    memset(e->grid, 0, rows * e->expected * sizeof *e->grid);
-    for (size_t r = first; r < b->rows; r++) {
-        const struct ca_scan_row *row = &b->row[r];
-        const struct ca_piece *token = b->field + row->first;
-        struct ca_piece *field = e->grid + (r - first) * e->expected;
-        struct ca_bad_row *bad = &e->bad_of[r];
-
-        if (bad->fault)
-            continue;
-        if (row->n)
-            field[0] = token[0];
-        e->n_item = 0;
-        for (size_t i = 1; i < row->n && !bad->fault; i++)
-            if ((bad->fault = take_token(e, token[i], field)))
-                bad->value = token[i];
-        if (!bad->fault)
-            join_lists(e, field, &used);
-    }
-    e->base = e->grid;
-    return 0;
 }
 
 /* ---- columns --------------------------------------------------------------- */
@@ -663,7 +482,7 @@ static int choose_rows(struct ca_encoder *e, const struct ca_scan_batch *b, size
         }
     }
     e->base = b->field;
-    if (by_key(e->sf) && (rc = make_grid(e, b, first, err)))
+    if (by_key(e->sf) && (rc = ca_tokens_rows(e->tokens, b, first, e->bad_of, &e->base, err)))
         return rc;
     while (e->col[label].rule->role != CA_RULE_LABEL)
         label++;
