@@ -18,6 +18,8 @@ struct bound {
     const struct ca_rule *rule;
     size_t field;          /* place of its field in a row */
     int vocab;             /* column of the vocabulary, or -1 */
+    struct bound *of;      /* whose vocabulary it is: its own or that of another column */
+    int shared;            /* others use this column's vocabulary too */
     void *data;            /* one element for each good row; of a list, for each item */
     size_t cap_data;       /* in elements */
     uint32_t *start;       /* of a list, else NULL */
@@ -114,6 +116,9 @@ static int make_schema(const struct ca_encoder *e, int provisional, struct ca_sc
         const struct bound *c = &e->col[i];
         rc = add_column(s, c->rule, c->vocab < 0 ? 0 : ca_vocab_size(e->vocab, (size_t)c->vocab), provisional, err);
     }
+    for (size_t i = 0; i < e->n && !rc && !provisional; i++)
+        if (e->col[i].rule->like)
+            rc = ca_schema_like(s, e->col[i].rule->name, e->col[i].rule->like, err);
     return rc;
 }
 
@@ -132,12 +137,14 @@ int ca_encoder_vocab(const struct ca_encoder *e, size_t column)
     return e->col[column].vocab;
 }
 
+/* A column's own vocabulary; those that share one are bound to it by bind_shared, once all columns are there. */
 static int bind_vocab(struct ca_encoder *e, struct bound *c, struct ca_err *err)
 {
     int rc;
 
     c->vocab = -1;
-    if (!has_vocab(c->rule))
+    c->of = c;
+    if (!has_vocab(c->rule) || c->rule->like)
         return 0;
     if (e->add && (rc = ca_vocab_column(e->vocab, c->rule->name, err)))
         return rc;
@@ -145,6 +152,17 @@ static int bind_vocab(struct ca_encoder *e, struct bound *c, struct ca_err *err)
     if (c->vocab < 0)
         return ca_err_set(err, CA_ESCHEMA, "the vocabulary has no column '%s'", c->rule->name);
     return 0;
+}
+
+static void bind_shared(struct ca_encoder *e)
+{
+    for (size_t i = 0; i < e->n; i++)
+        for (size_t k = 0; e->col[i].rule->like && k < e->n; k++)
+            if (!strcmp(e->col[k].rule->name, e->col[i].rule->like)) { /* ca_schema_file has seen to it that one is */
+                e->col[i].of = &e->col[k];
+                e->col[i].vocab = e->col[k].vocab;
+                e->col[k].shared = 1;
+            }
 }
 
 int ca_encoder_new(struct ca_encoder **out, const struct ca_schema_file *sf, struct ca_vocab *vocab, int add,
@@ -181,6 +199,7 @@ int ca_encoder_new(struct ca_encoder **out, const struct ca_schema_file *sf, str
     }
     if (rc)
         goto done;
+    bind_shared(e);
     if (by_key(sf)) {
         if (!(rc = ca_tokens_new(&e->tokens, sf, err))) {
             e->expected = ca_tokens_fields(e->tokens);
@@ -396,8 +415,8 @@ static int encode_category(struct ca_encoder *e, struct bound *c, struct ca_err 
     return rc;
 }
 
-/* Items between separators; an empty field is an empty list. */
-static int encode_list(struct ca_encoder *e, struct bound *c, struct ca_err *err)
+/* Items between separators, into c->value; an empty field is an empty list. */
+static int split_lists(struct ca_encoder *e, struct bound *c, struct ca_err *err)
 {
     char sep = c->rule->separator ? c->rule->separator : e->sf->separator;
     size_t n = 0;
@@ -408,6 +427,7 @@ static int encode_list(struct ca_encoder *e, struct bound *c, struct ca_err *err
     for (size_t i = 0; i < e->n_good; i++) {
         struct ca_piece v = e->base[e->good[i] + c->field];
         const char *p = v.p, *end = v.p + v.n;
+        size_t first = n;
 
         c->start[i] = (uint32_t)n;
         if (is_missing(e, v))
@@ -421,11 +441,51 @@ static int encode_list(struct ca_encoder *e, struct bound *c, struct ca_err *err
                 break;
             p = q + 1;
         }
+        if (c->rule->max && n - first > c->rule->max) {
+            memmove(c->value + first, c->value + n - c->rule->max, c->rule->max * sizeof *c->value);
+            n = first + c->rule->max;
+        }
     }
     c->start[e->n_good] = (uint32_t)n;
-    if ((rc = need_data(c, n, sizeof(uint32_t), err)))
-        return rc;
-    return ca_vocab_ids(e->vocab, (size_t)c->vocab, c->value, n, e->add, c->data, err);
+    return need_data(c, n, sizeof(uint32_t), err);
+}
+
+static int encode_list(struct ca_encoder *e, struct bound *c, struct ca_err *err)
+{
+    int rc = split_lists(e, c, err);
+
+    return rc ? rc : ca_vocab_ids(e->vocab, (size_t)c->vocab, c->value, c->start[e->n_good], e->add, c->data, err);
+}
+
+/*
+ * A category and the lists that share its vocabulary. Their values are numbered row by row, not column by column: how
+ * many rows make a batch must not show.
+ */
+static int encode_shared(struct ca_encoder *e, struct bound *of, struct ca_err *err)
+{
+    struct ca_piece one;
+    int rc = need_data(of, e->n_good, sizeof(uint32_t), err);
+
+    for (size_t i = 0; i < e->n && !rc; i++)
+        if (e->col[i].of == of && &e->col[i] != of)
+            rc = split_lists(e, &e->col[i], err);
+    for (size_t r = 0; r < e->n_good && !rc; r++)
+        for (size_t i = 0; i < e->n && !rc; i++) {
+            struct bound *c = &e->col[i];
+            size_t from = c == of ? r : 0, n = 1;
+            if (c->of != of)
+                continue;
+            if (c == of) {
+                one = e->base[e->good[r] + c->field];
+                one.n = is_missing(e, one) ? 0 : one.n;
+            } else {
+                from = c->start[r];
+                n = c->start[r + 1] - from;
+            }
+            rc = ca_vocab_ids(e->vocab, (size_t)of->vocab, c == of ? &one : c->value + from, n, e->add,
+                              (uint32_t *)c->data + from, err);
+        }
+    return rc;
 }
 
 /* All that can find fault with a row: what has no vocabulary, and numbers on their way to one. */
@@ -445,7 +505,7 @@ static int encode_checked(struct ca_encoder *e, struct ca_err *err)
     return rc;
 }
 
-/* A task of the pool: the vocabulary columns share nothing. */
+/* A task of the pool: vocabularies share nothing, and columns of one vocabulary are done in the task of its owner. */
 static void encode_vocab(void *arg, size_t task, unsigned worker)
 {
     struct ca_encoder *e = arg;
@@ -453,7 +513,9 @@ static void encode_vocab(void *arg, size_t task, unsigned worker)
     int rc = 0;
 
     (void)worker;
-    if (has_vocab(c->rule))
+    if (c->shared)
+        rc = encode_shared(e, c, &c->err);
+    else if (has_vocab(c->rule) && c->of == c)
         rc = c->rule->role == CA_RULE_LIST ? encode_list(e, c, &c->err) : encode_category(e, c, &c->err);
     if (rc && !c->err.code)
         c->err.code = rc;
