@@ -424,3 +424,21 @@ S
   run -2 ca-import -q -s ./his.schema --with 'cate drop' his.csv
   [[ $output == *"no categorical column"*"'cate'"* ]]
 }
+
+@test "data/histories.awk: the last 50 earlier likes of the user, as an independent reading has them" {
+  awk 'BEGIN { srand(3); print "like,time,user,item,genre1"
+               for (r = 0; r < 4000; r++) printf "%d,%d,%d,%d,g%d\n", rand() < 0.6, t += rand() < 0.3, 12 * rand(), 200 * rand(), 9 * rand() }' > log.csv
+  awk -f "$TOP/data/histories.awk" log.csv > got.csv
+  /usr/bin/python3 - > want.csv << 'S'
+import csv
+rows = list(csv.DictReader(open('log.csv')))
+print(*rows[0].keys(), 'item_his', 'genre_his', sep=',')
+for n, r in enumerate(rows):
+    past = [q for q in rows[:n] if q['user'] == r['user'] and int(q['time']) < int(r['time']) and q['like'] == '1'][-50:]
+    print(*r.values(), '|'.join(q['item'] for q in past), '|'.join(q['genre1'] for q in past), sep=',')
+S
+  cmp got.csv want.csv
+  [ "$(awk -F , '{ n = split($6, x, "|"); if (n > most) most = n } END { print most }' got.csv)" = 50 ]
+  run -3 awk -f "$TOP/data/histories.awk" <<< 'like,time,user,item'
+  [[ $output == *"no column 'genre1'"* ]]
+}
