@@ -22,6 +22,7 @@ struct params {
     double drift;
     int conversions, probability;
     uint64_t requests;
+    uint64_t history, domains;
     int format;
     struct ca_writer_opts writer;
 };
@@ -41,6 +42,10 @@ static const struct ca_opt opts[] = {
      "add the true probability of every label as an auxiliary column"},
     {"requests", 0, CA_OPT_COUNT, CA_OFFSET(params, requests), "ROWS", NULL, 2, CA_GEN_MAX_REQUEST, 0,
      "show ROWS rows, a power of two, at a request: they have the user's columns in common and a column request"},
+    {"history", 0, CA_OPT_COUNT, CA_OFFSET(params, history), "N", NULL, 1, CA_GEN_MAX_HISTORY, 0,
+     "add a target item, its category, and the histories of up to N items and categories that make a click likely"},
+    {"domains", 0, CA_OPT_COUNT, CA_OFFSET(params, domains), "N", NULL, 1, CA_GEN_MAX_DOMAINS, 0,
+     "add a domain column: N domains in which clicks follow different laws"},
     {"start", 0, CA_OPT_COUNT, CA_OFFSET(params, start), "ROW", "0", 0, 1e15, 0,
      "write the N rows from ROW (from 0) of the stream, to generate it in parts"},
     {"of", 0, CA_OPT_COUNT, CA_OFFSET(params, of), "TOTAL", NULL, 0, 1e15, 0,
@@ -62,7 +67,7 @@ struct round {
     int64_t first;         /* stream row of task 0's first row */
     size_t rows;           /* of the round */
     void *const *col;      /* columns of the round's rows */
-    const size_t *size;    /* bytes of an element of each */
+    const size_t *size;    /* bytes of a row of each */
     size_t n_col;
     struct ca_buf *text;   /* one a task */
 };
@@ -89,38 +94,55 @@ static void fill_text(void *arg, size_t task, unsigned worker)
     ca_gen_text(r->gen, r->first + (int64_t)at, n, &r->text[task]);
 }
 
+/* Rows of a count and its items to the items alone, in place, and where each row's begin. */
+static void pack_lists(uint32_t *data, size_t stride, size_t rows, uint32_t *start)
+{
+    start[0] = 0;
+    for (size_t r = 0; r < rows; r++) {
+        uint32_t n = data[r * stride];
+        memmove(data + start[r], data + r * stride + 1, n * sizeof *data);
+        start[r + 1] = start[r] + n;
+    }
+}
+
 static int write_records(struct ca_run *run, const struct ca_gen *gen, struct ca_pool *pool, size_t tasks,
                          struct ca_progress *progress, struct ca_err *err)
 {
     const struct params *p = run->params;
     struct ca_head head = {0};
     struct ca_writer *w = NULL;
-    struct ca_rows *rows = NULL;
-    void *col[64];
-    size_t size[64], first;
+    struct ca_colview view[64] = {{0}};
+    void *col[64] = {0};
+    size_t size[64], most = tasks * TASK_ROWS;
+    uint32_t *start[64] = {0};
     struct round r = {.gen = gen, .col = col, .size = size};
     int rc;
 
     if ((rc = ca_schema_copy(&head.schema, ca_gen_schema(gen), err)) ||
         (rc = ca_writer_open(&w, NULL, &head, &p->writer, run, err)))
         goto done;
-    rows = ca_rows_new(&head.schema, err);
-    if (!rows || (rc = ca_rows_extend(rows, tasks * TASK_ROWS, &first, err))) {
-        rc = CA_EMEMORY;
-        goto done;
-    }
     r.n_col = head.schema.n;
     for (size_t c = 0; c < r.n_col; c++) {
-        col[c] = ca_rows_data(rows, c);
-        size[c] = ca_type_size(head.schema.col[c].type);
+        int list = head.schema.col[c].is_list;
+        size[c] = ca_type_size(head.schema.col[c].type) * (list ? 1 + p->history : 1);
+        col[c] = ca_mem_alloc(most, size[c], err);
+        start[c] = list ? ca_mem_alloc(most + 1, sizeof *start[c], err) : NULL;
+        if (!col[c] || (list && !start[c])) {
+            rc = CA_EMEMORY;
+            goto done;
+        }
+        view[c] = (struct ca_colview){col[c], start[c]};
     }
     for (int64_t done = 0; done < p->rows; done += (int64_t)r.rows) {
-        struct ca_block view = ca_rows_view(rows);
         int64_t left = p->rows - done;
         r.first = p->start + done;
-        r.rows = left < (int64_t)(tasks * TASK_ROWS) ? (size_t)left : tasks * TASK_ROWS;
+        r.rows = left < (int64_t)most ? (size_t)left : most;
         ca_pool_run(pool, (r.rows + TASK_ROWS - 1) / TASK_ROWS, fill_records, &r);
-        if ((rc = ca_writer_put(w, &view, 0, r.rows, err)))
+        for (size_t c = 0; c < r.n_col; c++)
+            if (start[c])
+                pack_lists(col[c], 1 + p->history, r.rows, start[c]);
+        struct ca_block block = {&head.schema, r.rows, 0, view};
+        if ((rc = ca_writer_put(w, &block, 0, r.rows, err)))
             goto done;
         ca_progress_update(progress, done + (int64_t)r.rows, NULL);
     }
@@ -128,7 +150,10 @@ static int write_records(struct ca_run *run, const struct ca_gen *gen, struct ca
     w = NULL;
 done:
     ca_writer_abort(w);
-    ca_rows_free(rows);
+    for (size_t c = 0; c < 64; c++) {
+        ca_mem_free(col[c]);
+        ca_mem_free(start[c]);
+    }
     ca_head_fini(&head);
     return rc;
 }
@@ -170,7 +195,8 @@ static int run_gen(struct ca_run *run, struct ca_err *err)
     struct params *p = run->params;
     struct ca_gen_opts o = {.preset = p->preset, .seed = run->common.seed, .vocab = p->vocab, .drift = p->drift,
                             .conversions = p->conversions, .probability = p->probability,
-                            .requests = (int)p->requests};
+                            .requests = (int)p->requests,
+                            .history = (uint32_t)p->history, .domains = (uint32_t)p->domains};
     struct ca_progress progress;
     struct ca_gen *gen = NULL;
     struct ca_pool *pool = NULL;
@@ -181,9 +207,13 @@ static int run_gen(struct ca_run *run, struct ca_err *err)
     if (o.of < p->start + p->rows)
         return ca_err_set(err, CA_EUSAGE, "row %lld is beyond the %lld rows of --of", (long long)(p->start + p->rows - 1),
                           (long long)o.of);
-    if (p->format == FORMAT_TSV && (p->conversions || p->probability || p->requests))
+    if (p->format == FORMAT_TSV && (p->conversions || p->probability || p->requests || p->history || p->domains))
         return ca_err_set(err, CA_EUSAGE, "--%s has no place in the tsv layout",
-                          p->conversions ? "conversions" : p->probability ? "probability" : "requests");
+                          p->conversions   ? "conversions"
+                          : p->probability ? "probability"
+                          : p->requests    ? "requests"
+                          : p->history     ? "history"
+                                           : "domains");
     o.of = o.of ? o.of : 1;
     if ((rc = ca_gen_new(&gen, &o, err)))
         return rc;

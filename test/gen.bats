@@ -72,6 +72,25 @@ still $(digest --rows 3000 --seed 7 --drift 0 --vocab 1M)"
   [[ $output == *" I13 C1 "*" C26" ]]
 }
 
+@test "histories and domains: threads and parts change nothing, lists are parallel and name their columns" {
+  gen() { ca-gen -q --preset small --history 20 --domains 2 --seed 9 "$@"; }
+  gen --no-provenance --rows 30k --threads 1 -o one.car
+  gen --no-provenance --rows 30k --threads 4 | cmp one.car -
+  cmp <(ca-view -q one.car) <(gen --rows 10001 --of 30k | ca-view -q; gen --rows 19999 --start 10001 --of 30k | ca-view -q | sed 1d)
+  ca-check -q one.car
+  ca-view -q one.car --stats | awk -F '\t' 'NR > 1 && $NF > 0 { exit 1 }'
+  ca-view -q --header one.car > header
+  grep -q '^item_his	sequence	u32	1	201	item$' header
+  grep -q '^domain	domain	u32	0	3	$' header
+  ca-view -q -c cate,cate_his one.car |
+    awk -F '\t' 'NR > 1 { n = split($2, h, ","); for (k = 1; k <= n; k++) hit += h[k] == $1; all += n; if (n > 20) exit 1 }
+                 END { exit !(hit / all > 0.1 && all / NR > 9.5 && all / NR < 10.5) }'
+  run -2 ca-gen --history 101
+  run -2 ca-gen --domains 0
+  run -2 ca-gen --rows 10 --format tsv --history 3
+  [[ $output == *--history* ]]
+}
+
 @test "the true probabilities are calibrated in every tenth, and rank as promised" {
   ca-gen -q --rows 40k --preset small --seed 3 --probability | ca-view -q -c click,probability | sed 1d | sort -k 2,2g > s
   awk '{ b = int((NR - 1) / 4000); y[b] += $1; p[b] += $2; v[b] += $2 * (1 - $2)

@@ -351,3 +351,94 @@ S
   [ ! -e x.car ]
   [ -z "$(find . -name '.x.car*')" ]
 }
+
+# histories: items and categories in columns of their own and in lists, some rare, some missing, some only in lists
+setup_histories() {
+  cat > his.schema << 'S'
+min-count = 3
+click     label
+item_his  list  like=item max=5
+item      categorical
+cate      categorical
+cate_his  list  like=cate
+S
+  awk 'function item() { return rand() < 0.1 ? "" : "i" int(300 * rand() ^ 2) }
+       function list(n, kind,   s, k) { for (k = 0; k < n; k++) s = s (k ? "|" : "") kind int(400 * rand() ^ 2); return s }
+       BEGIN { srand(1); print "click,item_his,item,cate,cate_his"
+               for (r = 0; r < 3000; r++)
+                 printf "%d,%s,%s,c%d,%s\n", rand() < 0.3, list(int(9 * rand()), "i"), item(), int(20 * rand()), list(int(3 * rand()), "c") }' > his.csv
+}
+
+@test "a list that is like a column: counts, numbers and sizes are those of an independent reading" {
+  setup_histories
+  ca-import -q -s ./his.schema --vocab-out v his.csv -o his.car
+  # first appearance and counts of both columns together, over the first eight tenths of the rows
+  /usr/bin/python3 - > want << 'S'
+import csv
+rows = list(csv.DictReader(open('his.csv')))
+order = ['item_his', 'item', 'cate', 'cate_his']
+of = {'item_his': 'item', 'cate_his': 'cate', 'item': 'item', 'cate': 'cate'}
+def values(r, c):
+    if not c.endswith('_his'):
+        return [r[c]]
+    v = r[c].split('|') if r[c] else []
+    return v[-5:] if c == 'item_his' else v
+seen, count = {'item': {}, 'cate': {}}, {'item': {}, 'cate': {}}
+for n, r in enumerate(rows):
+    for c in order:
+        for v in values(r, c):
+            if v:
+                seen[of[c]].setdefault(v, len(seen[of[c]]))
+            if n < 2400:
+                count[of[c]][v] = count[of[c]].get(v, 0) + 1
+kept = {c: [v for v in seen[c] if count[c].get(v, 0) >= 3] for c in seen}
+ids = {c: {v: i + 1 for i, v in enumerate(kept[c])} for c in kept}
+print('click', *order, sep='\t')
+for r in rows:
+    print(r['click'], *(','.join(str(ids[of[c]].get(v, 0)) for v in values(r, c)) for c in order), sep='\t')
+with open('want.v', 'w') as f:
+    print('#ca-vocabulary 1\ncolumn\tindex\tcount\tvalue', file=f)
+    for c in ('item', 'cate'):
+        print(c, 0, sum(n for v, n in count[c].items() if v not in ids[c]), '', sep='\t', file=f)
+        for v in kept[c]:
+            print(c, ids[c][v], count[c][v], v, sep='\t', file=f)
+S
+  diff <(ca-view his.car) want
+  diff v want.v
+  run -0 ca-view -q --header his.car
+  size=$(awk -F '\t' '$1 == "item" { n++ } END { print n }' v)
+  [[ $output == *"item_his	sequence	u32	1	$size	item"* && $output == *"item	categorical	u32	0	$size	"* ]]
+  ca-view --stats his.car | awk -F '\t' 'NR > 1 && $NF > 0 { exit 1 }'
+}
+
+@test "shared vocabularies: threads, pipes, and a vocabulary that stands give the same rows" {
+  setup_histories
+  ca-import -q --no-provenance -s ./his.schema --threads 1 --vocab-out v his.csv -o one.car
+  for t in 2 5; do
+    ca-import -q --no-provenance -s ./his.schema --threads $t < his.csv | cmp one.car -
+    ca-import -q --no-provenance -s ./his.schema --threads $t --vocab v his.csv | cmp <(ca-view one.car) <(ca-view -q)
+  done
+  # through other tools: what is passed on keeps its column, what loses it has ids of its own
+  ca-cat -q one.car | ca-view -q --header | grep -q '^item_his	sequence	.*	item$'
+  ca-cat -q --drop item one.car | ca-view -q --header | grep -q '^item_his	sequence	.*	$'
+  run -2 ca-import -q -s ./his.schema --with 'cate drop' his.csv
+  [[ $output == *"no categorical column"*"'cate'"* ]]
+}
+
+@test "data/histories.awk: the last 50 earlier likes of the user, as an independent reading has them" {
+  awk 'BEGIN { srand(3); print "like,time,user,item,genre1"
+               for (r = 0; r < 4000; r++) printf "%d,%d,%d,%d,g%d\n", rand() < 0.6, t += rand() < 0.3, 12 * rand(), 200 * rand(), 9 * rand() }' > log.csv
+  awk -f "$TOP/data/histories.awk" log.csv > got.csv
+  /usr/bin/python3 - > want.csv << 'S'
+import csv
+rows = list(csv.DictReader(open('log.csv')))
+print(*rows[0].keys(), 'item_his', 'genre_his', sep=',')
+for n, r in enumerate(rows):
+    past = [q for q in rows[:n] if q['user'] == r['user'] and int(q['time']) < int(r['time']) and q['like'] == '1'][-50:]
+    print(*r.values(), '|'.join(q['item'] for q in past), '|'.join(q['genre1'] for q in past), sep=',')
+S
+  cmp got.csv want.csv
+  [ "$(awk -F , '{ n = split($6, x, "|"); if (n > most) most = n } END { print most }' got.csv)" = 50 ]
+  run -3 awk -f "$TOP/data/histories.awk" <<< 'like,time,user,item'
+  [[ $output == *"no column 'genre1'"* ]]
+}

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "data/tokens.h"
 
 #include "base/banned.h"
 
@@ -17,6 +18,8 @@ struct bound {
     const struct ca_rule *rule;
     size_t field;          /* place of its field in a row */
     int vocab;             /* column of the vocabulary, or -1 */
+    struct bound *of;      /* whose vocabulary it is: its own or that of another column */
+    int shared;            /* others use this column's vocabulary too */
     void *data;            /* one element for each good row; of a list, for each item */
     size_t cap_data;       /* in elements */
     uint32_t *start;       /* of a list, else NULL */
@@ -52,16 +55,7 @@ struct ca_encoder {
     int has_time;
     double small[CA_N_TRANSFORMS][SMALL]; /* ca_value_transform of 0, 1, ... */
 
-    /* libsvm, libffm: rows of fields made from tokens */
-    struct ca_piece *grid;
-    size_t cap_grid;
-    struct key { uint64_t number; size_t field; } *key; /* ascending */
-    size_t n_key;
-    size_t rest;           /* field of the list of all other tokens, or NO_FIELD */
-    struct item { size_t field; struct ca_piece text; } *item; /* of the lists of one row */
-    size_t n_item, cap_item;
-    char *joined;          /* the lists of the batch */
-    size_t cap_joined;
+    struct ca_tokens *tokens; /* libsvm, libffm: rows of fields made from tokens */
 };
 
 static int by_key(const struct ca_schema_file *s)
@@ -122,6 +116,9 @@ static int make_schema(const struct ca_encoder *e, int provisional, struct ca_sc
         const struct bound *c = &e->col[i];
         rc = add_column(s, c->rule, c->vocab < 0 ? 0 : ca_vocab_size(e->vocab, (size_t)c->vocab), provisional, err);
     }
+    for (size_t i = 0; i < e->n && !rc && !provisional; i++)
+        if (e->col[i].rule->like)
+            rc = ca_schema_like(s, e->col[i].rule->name, e->col[i].rule->like, err);
     return rc;
 }
 
@@ -140,12 +137,14 @@ int ca_encoder_vocab(const struct ca_encoder *e, size_t column)
     return e->col[column].vocab;
 }
 
+/* A column's own vocabulary; those that share one are bound to it by bind_shared, once all columns are there. */
 static int bind_vocab(struct ca_encoder *e, struct bound *c, struct ca_err *err)
 {
     int rc;
 
     c->vocab = -1;
-    if (!has_vocab(c->rule))
+    c->of = c;
+    if (!has_vocab(c->rule) || c->rule->like)
         return 0;
     if (e->add && (rc = ca_vocab_column(e->vocab, c->rule->name, err)))
         return rc;
@@ -155,44 +154,15 @@ static int bind_vocab(struct ca_encoder *e, struct bound *c, struct ca_err *err)
     return 0;
 }
 
-/* Numbers of libsvm features or libffm fields and the places of their values in a made-up row. */
-static int bind_keys(struct ca_encoder *e, struct ca_err *err)
+static void bind_shared(struct ca_encoder *e)
 {
-    const struct ca_schema_file *s = e->sf;
-
-    e->rest = NO_FIELD;
-    e->expected = 1;
-    e->key = ca_mem_zalloc(s->n, sizeof *e->key, err);
-    if (!e->key)
-        return CA_EMEMORY;
-    for (size_t i = 0; i < e->n; i++) {
-        struct bound *c = &e->col[i];
-        const char *name = source_name(c->rule);
-        int64_t number = 0;
-        size_t at;
-
-        if (c->rule->role == CA_RULE_LABEL) {
-            c->field = 0;
-            continue;
-        }
-        if (!strcmp(name, "*")) {
-            if (e->rest == NO_FIELD)
-                e->rest = e->expected++;
-            c->field = e->rest;
-            continue;
-        }
-        if (ca_value_integer((struct ca_piece){name, (uint32_t)strlen(name)}, &number))
-            return ca_err_set(err, CA_EINTERNAL, "not a number: '%s'", name);
-        for (at = e->n_key; at > 0 && e->key[at - 1].number >= (uint64_t)number; at--)
-            ;
-        if (at == e->n_key || e->key[at].number != (uint64_t)number) {
-            memmove(&e->key[at + 1], &e->key[at], (e->n_key - at) * sizeof *e->key);
-            e->key[at] = (struct key){(uint64_t)number, e->expected++};
-            e->n_key++;
-        }
-        c->field = e->key[at].field;
-    }
-    return 0;
+    for (size_t i = 0; i < e->n; i++)
+        for (size_t k = 0; e->col[i].rule->like && k < e->n; k++)
+            if (!strcmp(e->col[k].rule->name, e->col[i].rule->like)) { /* ca_schema_file has seen to it that one is */
+                e->col[i].of = &e->col[k];
+                e->col[i].vocab = e->col[k].vocab;
+                e->col[k].shared = 1;
+            }
 }
 
 int ca_encoder_new(struct ca_encoder **out, const struct ca_schema_file *sf, struct ca_vocab *vocab, int add,
@@ -229,8 +199,13 @@ int ca_encoder_new(struct ca_encoder **out, const struct ca_schema_file *sf, str
     }
     if (rc)
         goto done;
+    bind_shared(e);
     if (by_key(sf)) {
-        rc = bind_keys(e, err);
+        if (!(rc = ca_tokens_new(&e->tokens, sf, err))) {
+            e->expected = ca_tokens_fields(e->tokens);
+            for (size_t i = 0; i < e->n; i++)
+                e->col[i].field = ca_tokens_field(e->tokens, e->col[i].rule);
+        }
     } else if (!sf->header) {
         e->expected = 0;
         for (size_t i = 0; i < sf->n; i++)
@@ -266,10 +241,7 @@ void ca_encoder_free(struct ca_encoder *e)
     ca_mem_free(e->row);
     ca_mem_free(e->bad_of);
     ca_mem_free(e->bad);
-    ca_mem_free(e->grid);
-    ca_mem_free(e->key);
-    ca_mem_free(e->item);
-    ca_mem_free(e->joined);
+    ca_tokens_free(e->tokens);
     ca_mem_free(e);
 }
 
@@ -316,8 +288,6 @@ int ca_encoder_header(struct ca_encoder *e, const struct ca_scan_batch *b, struc
     return 0;
 }
 
-/* ---- tokens to fields ----------------------------------------------------- */
-
 static int is_missing_text(const struct ca_encoder *e, struct ca_piece v)
 {
     for (size_t i = 0; i < e->sf->n_missing; i++)
@@ -329,138 +299,6 @@ static int is_missing_text(const struct ca_encoder *e, struct ca_piece v)
 static inline int is_missing(const struct ca_encoder *e, struct ca_piece v)
 {
     return !v.n || (e->sf->n_missing && is_missing_text(e, v));
-}
-
-/* The row's list items, one list after the other, since a list must lie in one piece. */
-static void join_lists(struct ca_encoder *e, struct ca_piece *field, size_t *used)
-{
-    for (size_t i = 0; i < e->n; i++) {
-        const struct bound *c = &e->col[i];
-        char sep = c->rule->separator ? c->rule->separator : e->sf->separator;
-        char *start = e->joined + *used, *to = start;
-
-        if (c->rule->role != CA_RULE_LIST)
-            continue;
-        for (size_t k = 0; k < e->n_item; k++) {
-            if (e->item[k].field != c->field)
-                continue;
-            if (to > start)
-                *to++ = sep;
-            memcpy(to, e->item[k].text.p, e->item[k].text.n);
-            to += e->item[k].text.n;
-        }
-        field[c->field] = (struct ca_piece){start, (uint32_t)(to - start)};
-        *used += (size_t)(to - start);
-    }
-}
-
-/* The rule whose field this is decides what of a token is its value. */
-static const struct bound *column_of(const struct ca_encoder *e, size_t field)
-{
-    for (size_t i = 0; i < e->n; i++)
-        if (e->col[i].field == field)
-            return &e->col[i];
-    return NULL;
-}
-
-static size_t find_key(const struct ca_encoder *e, uint64_t number)
-{
-    size_t lo = 0, hi = e->n_key;
-
-    while (lo < hi) {
-        size_t mid = lo + (hi - lo) / 2;
-        if (e->key[mid].number < number)
-            lo = mid + 1;
-        else
-            hi = mid;
-    }
-    return lo < e->n_key && e->key[lo].number == number ? e->key[lo].field : NO_FIELD;
-}
-
-static struct ca_piece until_colon(struct ca_piece *s)
-{
-    const char *colon = s->n ? memchr(s->p, ':', s->n) : NULL;
-    struct ca_piece head = *s;
-
-    if (!colon)
-        return (struct ca_piece){NULL, 0};
-    head.n = (uint32_t)(colon - s->p);
-    s->p = colon + 1;
-    s->n -= head.n + 1;
-    return head;
-}
-
-/*
- * One token into the row's fields. libsvm "number:value": a numeric column takes
- * the value, a list the number. libffm "field:number:value": a category or a list takes
- * the number, a numeric column the value.
- */
-static const char *take_token(struct ca_encoder *e, struct ca_piece token, struct ca_piece *field)
-{
-    int ffm = e->sf->format == CA_TEXT_LIBFFM;
-    struct ca_piece key = until_colon(&token), item = ffm ? until_colon(&token) : key, value = token;
-    const struct bound *c;
-    int64_t number;
-    double x;
-    size_t at;
-
-    if (!key.n || !item.n || ca_value_integer(key, &number) || number < 0)
-        return ffm ? "not a field:feature:value" : "not a feature:value";
-    if (ca_value_number(value, &x))
-        return "bad number";
-    at = find_key(e, (uint64_t)number);
-    if (at == NO_FIELD) {
-        at = e->rest;
-        if (at == NO_FIELD)
-            return e->sf->drop_undeclared ? NULL : ffm ? "a field the schema does not have" :
-                                                         "a feature the schema does not have";
-    }
-    c = column_of(e, at);
-    if (c && c->rule->role == CA_RULE_LIST) {
-        e->item[e->n_item++] = (struct item){at, item};
-        return NULL;
-    }
-    if (field[at].n)
-        return ffm ? "a field is there twice" : "a feature is there twice";
-    field[at] = ffm && c && has_vocab(c->rule) ? item : value;
-    return NULL;
-}
-
-/* Rows of fields for the rows of tokens from first on. */
-static int make_grid(struct ca_encoder *e, const struct ca_scan_batch *b, size_t first, struct ca_err *err)
-{
-    size_t rows = b->rows - first, used = 0, bytes = 0, tokens = 0;
-    int rc;
-
-    /* an item and its separator are no longer than the token and the blank they come from */
-    for (size_t r = first; r < b->rows; r++) {
-        bytes += b->row[r].raw.n + 1;
-        tokens = tokens < b->row[r].n ? b->row[r].n : tokens;
-    }
-    if ((rc = ca_mem_grow((void **)&e->grid, &e->cap_grid, rows * e->expected, sizeof *e->grid, err)) ||
-        (rc = ca_mem_grow((void **)&e->item, &e->cap_item, tokens + 1, sizeof *e->item, err)) ||
-        (rc = ca_mem_grow((void **)&e->joined, &e->cap_joined, bytes + 1, 1, err)))
-        return rc;
-    memset(e->grid, 0, rows * e->expected * sizeof *e->grid);
-    for (size_t r = first; r < b->rows; r++) {
-        const struct ca_scan_row *row = &b->row[r];
-        const struct ca_piece *token = b->field + row->first;
-        struct ca_piece *field = e->grid + (r - first) * e->expected;
-        struct ca_bad_row *bad = &e->bad_of[r];
-
-        if (bad->fault)
-            continue;
-        if (row->n)
-            field[0] = token[0];
-        e->n_item = 0;
-        for (size_t i = 1; i < row->n && !bad->fault; i++)
-            if ((bad->fault = take_token(e, token[i], field)))
-                bad->value = token[i];
-        if (!bad->fault)
-            join_lists(e, field, &used);
-    }
-    e->base = e->grid;
-    return 0;
 }
 
 /* ---- columns --------------------------------------------------------------- */
@@ -577,8 +415,8 @@ static int encode_category(struct ca_encoder *e, struct bound *c, struct ca_err 
     return rc;
 }
 
-/* Items between separators; an empty field is an empty list. */
-static int encode_list(struct ca_encoder *e, struct bound *c, struct ca_err *err)
+/* Items between separators, into c->value; an empty field is an empty list. */
+static int split_lists(struct ca_encoder *e, struct bound *c, struct ca_err *err)
 {
     char sep = c->rule->separator ? c->rule->separator : e->sf->separator;
     size_t n = 0;
@@ -589,6 +427,7 @@ static int encode_list(struct ca_encoder *e, struct bound *c, struct ca_err *err
     for (size_t i = 0; i < e->n_good; i++) {
         struct ca_piece v = e->base[e->good[i] + c->field];
         const char *p = v.p, *end = v.p + v.n;
+        size_t first = n;
 
         c->start[i] = (uint32_t)n;
         if (is_missing(e, v))
@@ -602,11 +441,51 @@ static int encode_list(struct ca_encoder *e, struct bound *c, struct ca_err *err
                 break;
             p = q + 1;
         }
+        if (c->rule->max && n - first > c->rule->max) {
+            memmove(c->value + first, c->value + n - c->rule->max, c->rule->max * sizeof *c->value);
+            n = first + c->rule->max;
+        }
     }
     c->start[e->n_good] = (uint32_t)n;
-    if ((rc = need_data(c, n, sizeof(uint32_t), err)))
-        return rc;
-    return ca_vocab_ids(e->vocab, (size_t)c->vocab, c->value, n, e->add, c->data, err);
+    return need_data(c, n, sizeof(uint32_t), err);
+}
+
+static int encode_list(struct ca_encoder *e, struct bound *c, struct ca_err *err)
+{
+    int rc = split_lists(e, c, err);
+
+    return rc ? rc : ca_vocab_ids(e->vocab, (size_t)c->vocab, c->value, c->start[e->n_good], e->add, c->data, err);
+}
+
+/*
+ * A category and the lists that share its vocabulary. Their values are numbered row by row, not column by column: how
+ * many rows make a batch must not show.
+ */
+static int encode_shared(struct ca_encoder *e, struct bound *of, struct ca_err *err)
+{
+    struct ca_piece one;
+    int rc = need_data(of, e->n_good, sizeof(uint32_t), err);
+
+    for (size_t i = 0; i < e->n && !rc; i++)
+        if (e->col[i].of == of && &e->col[i] != of)
+            rc = split_lists(e, &e->col[i], err);
+    for (size_t r = 0; r < e->n_good && !rc; r++)
+        for (size_t i = 0; i < e->n && !rc; i++) {
+            struct bound *c = &e->col[i];
+            size_t from = c == of ? r : 0, n = 1;
+            if (c->of != of)
+                continue;
+            if (c == of) {
+                one = e->base[e->good[r] + c->field];
+                one.n = is_missing(e, one) ? 0 : one.n;
+            } else {
+                from = c->start[r];
+                n = c->start[r + 1] - from;
+            }
+            rc = ca_vocab_ids(e->vocab, (size_t)of->vocab, c == of ? &one : c->value + from, n, e->add,
+                              (uint32_t *)c->data + from, err);
+        }
+    return rc;
 }
 
 /* All that can find fault with a row: what has no vocabulary, and numbers on their way to one. */
@@ -626,7 +505,7 @@ static int encode_checked(struct ca_encoder *e, struct ca_err *err)
     return rc;
 }
 
-/* A task of the pool: the vocabulary columns share nothing. */
+/* A task of the pool: vocabularies share nothing, and columns of one vocabulary are done in the task of its owner. */
 static void encode_vocab(void *arg, size_t task, unsigned worker)
 {
     struct ca_encoder *e = arg;
@@ -634,7 +513,9 @@ static void encode_vocab(void *arg, size_t task, unsigned worker)
     int rc = 0;
 
     (void)worker;
-    if (has_vocab(c->rule))
+    if (c->shared)
+        rc = encode_shared(e, c, &c->err);
+    else if (has_vocab(c->rule) && c->of == c)
         rc = c->rule->role == CA_RULE_LIST ? encode_list(e, c, &c->err) : encode_category(e, c, &c->err);
     if (rc && !c->err.code)
         c->err.code = rc;
@@ -663,7 +544,7 @@ static int choose_rows(struct ca_encoder *e, const struct ca_scan_batch *b, size
         }
     }
     e->base = b->field;
-    if (by_key(e->sf) && (rc = make_grid(e, b, first, err)))
+    if (by_key(e->sf) && (rc = ca_tokens_rows(e->tokens, b, first, e->bad_of, &e->base, err)))
         return rc;
     while (e->col[label].rule->role != CA_RULE_LABEL)
         label++;

@@ -34,8 +34,9 @@ struct ca_encoder;
 
 /*
  * schema, vocab and pool are borrowed. With add, vocab must be empty: it gets a column
- * for each column of the schema that has a vocabulary, new values are numbered as
- * they come and the records' columns are provisional (role aux). Without, every such column
+ * for each column of the schema that has a vocabulary of its own, new values are numbered as
+ * they come (where columns share one, row by row and within a row in the order of the schema)
+ * and the records' columns are provisional (role aux). Without, every such column
  * must be in vocab (else CA_ESCHEMA). pool may be NULL.
  */
 int ca_encoder_new(struct ca_encoder **e, const struct ca_schema_file *schema, struct ca_vocab *vocab, int add,
@@ -47,7 +48,7 @@ const struct ca_schema *ca_encoder_schema(const struct ca_encoder *e);
 /* The columns of the records once vocab is what it will be: as ca_encoder_schema, but with roles and sizes. */
 int ca_encoder_final_schema(const struct ca_encoder *e, struct ca_schema *s, struct ca_err *err) CA_CHECK_ME;
 
-/* Index in vocab for a column of the blocks, or -1. */
+/* Index in vocab for a column of the blocks, or -1; columns that share a vocabulary have the same. */
 int ca_encoder_vocab(const struct ca_encoder *e, size_t column);
 
 /*

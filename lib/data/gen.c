@@ -6,6 +6,7 @@
 
 #include "base/mem.h"
 #include "base/rng.h"
+#include "data/gen_more.h"
 #include "data/gen_shape.h"
 
 #include "base/banned.h"
@@ -21,6 +22,7 @@
 #define BASE_RATE 0.25
 #define CONVERSION_RATE 0.10
 #define STD_CONVERSION 1.2
+#define STD_AFFINITY 1.2f /* of histories that are there */
 
 /* What drift 1 means at the end of the stream. */
 #define DRIFT_ANGLE 0.6      /* rotation of all preferences, radians */
@@ -84,6 +86,7 @@ struct ca_gen {
     float ids, numeric;     /* scales of the weights */
     float bias;
     float conversion_scale, conversion_bias;
+    struct ca_gen_more *more; /* NULL: the preset's columns only */
 };
 
 /* Rows before they are written in either form. */
@@ -96,47 +99,11 @@ struct rows {
 /* The sums of a row before scaling. */
 struct parts {
     float ids, numeric, pairs, conversion;
+    float affinity;         /* of target and history, in its standard deviations */
+    uint32_t domain;
 };
 
 /* ---- planting ---- */
-
-static uint32_t scaled_size(uint32_t published, double power)
-{
-    double v = round(pow(published, power));
-
-    return v < 4.0 ? 4 : v > CA_GEN_MAX_VOCAB ? CA_GEN_MAX_VOCAB : (uint32_t)v;
-}
-
-/*
- * Sizes in the published proportions but summing to total: each is raised to
- * one power, which keeps small fields usable where a factor would empty them;
- * what rounding leaves goes to the largest field.
- */
-static void choose_sizes(const struct ca_gen_shape *s, uint64_t total, uint32_t *size)
-{
-    double lo = 0.0, hi = 2.0;
-    size_t largest = 0;
-    uint64_t sum = 0;
-
-    for (int i = 0; i < 60; i++) {
-        double mid = 0.5 * (lo + hi);
-        sum = 0;
-        for (size_t f = 0; f < s->n_ids; f++)
-            sum += scaled_size(s->size[f], mid);
-        if (sum > total)
-            hi = mid;
-        else
-            lo = mid;
-    }
-    sum = 0;
-    for (size_t f = 0; f < s->n_ids; f++) {
-        size[f] = scaled_size(s->size[f], lo);
-        sum += size[f];
-        if (size[f] > size[largest])
-            largest = f;
-    }
-    size[largest] += (uint32_t)(total - sum);
-}
 
 /* Uniform with mean 0 and variance 1. */
 static double spread(uint32_t word)
@@ -416,7 +383,29 @@ static void draw(const struct ca_gen *g, const struct phase *p, size_t n, uint32
 
 static float logit(const struct ca_gen *g, const struct parts *p)
 {
-    return g->bias + g->ids * p->ids + g->numeric * p->numeric + p->pairs;
+    struct ca_gen_manner m;
+
+    if (!g->more)
+        return g->bias + g->ids * p->ids + g->numeric * p->numeric + p->pairs;
+    m = ca_gen_more_manner(g->more, p->domain);
+    return g->bias + m.shift + m.ids * g->ids * p->ids + g->numeric * p->numeric + m.pairs * p->pairs +
+           m.affinity * STD_AFFINITY * p->affinity;
+}
+
+/* The first row of the row's request. */
+static int64_t head_of(const struct ca_gen *g, int64_t row)
+{
+    return g->o.requests ? row - row % g->o.requests : row;
+}
+
+/* What data/gen_more.h adds to a row, into p and, where history is wanted, into x. */
+static void draw_more(const struct ca_gen *g, int calibration, int64_t row, struct ca_gen_extra *x, struct parts *p)
+{
+    if (!g->more)
+        return;
+    ca_gen_more_row(g->more, calibration, calibration ? row : head_of(g, row), row, x);
+    p->affinity = x->affinity;
+    p->domain = x->domain;
 }
 
 static float conversion_logit(const struct ca_gen *g, const struct parts *p)
@@ -440,7 +429,7 @@ static void share_user(const struct ca_gen *g, int64_t first, size_t n, uint32_t
     int64_t leader = -1;
 
     for (size_t r = 0; r < n; r++) {
-        int64_t row = first + (int64_t)r, head = row - row % g->o.requests;
+        int64_t row = first + (int64_t)r, head = head_of(g, row);
         if (head == row)
             continue;
         for (unsigned k = 0; k < g->n_fields && leader != head; k += 4)
@@ -465,6 +454,8 @@ static void draw_rows(const struct ca_gen *g, const struct phase *p, int64_t fir
         share_user(g, first, n, word);
     draw(g, p, n, word, out->at, parts);
     for (size_t r = 0; r < n; r++) {
+        struct ca_gen_extra x = {0};
+        draw_more(g, 0, first + (int64_t)r, &x, &parts[r]);
         float click = sigmoid(logit(g, &parts[r])), conversion = 0.0f;
         if (g->o.conversions)
             conversion = sigmoid(conversion_logit(g, &parts[r]));
@@ -525,7 +516,9 @@ static int calibrate(struct ca_gen *g, struct ca_err *err)
         phase_of(g, ((double)i + 0.5) / CALIBRATION_ROWS, &p);
         for (unsigned k = 0; k < g->n_fields; k += 4)
             ca_rng_block(&rng, (uint64_t)i * (WORDS / 4) + k / 4, word[0] + k);
+        struct ca_gen_extra x = {0};
         draw(g, &p, 1, word, at, &parts[i]);
+        draw_more(g, 1, (int64_t)i, &x, &parts[i]);
         const float v[4] = {parts[i].ids, parts[i].numeric, parts[i].pairs, parts[i].conversion};
         for (int k = 0; k < 4; k++) {
             sum[k] += (double)v[k];
@@ -582,7 +575,17 @@ static int make_schema(struct ca_gen *g, const uint32_t *size, struct ca_err *er
         if (rc)
             return rc;
     }
-    return 0;
+    if (g->o.domains &&
+        (rc = ca_schema_add(s, "domain", CA_ROLE_DOMAIN, CA_TYPE_U32, 0, g->o.domains + 1, err)))
+        return rc;
+    for (int k = 0; k < 4 && g->o.history && !rc; k++) {
+        static const char *const names[] = {"item", "cate", "item_his", "cate_his"};
+        uint32_t vocab = k % 2 ? ca_gen_more_cates(g->more) : ca_gen_more_items(g->more);
+        rc = ca_schema_add(s, names[k], k < 2 ? CA_ROLE_CATEGORICAL : CA_ROLE_SEQUENCE, CA_TYPE_U32, k >= 2, vocab, err);
+        if (!rc && k >= 2)
+            rc = ca_schema_like(s, names[k], names[k - 2], err);
+    }
+    return rc;
 }
 
 static int plant(struct ca_gen *g, struct ca_err *err)
@@ -599,7 +602,7 @@ static int plant(struct ca_gen *g, struct ca_err *err)
     if (g->o.requests < 0 || g->o.requests > CA_GEN_MAX_REQUEST || (g->o.requests & (g->o.requests - 1)))
         return ca_err_set(err, CA_EUSAGE, "requests of %d rows: not a power of two up to %d", g->o.requests,
                           CA_GEN_MAX_REQUEST);
-    choose_sizes(s, total, size);
+    ca_gen_sizes(s, total, size);
     g->n_numeric = s->n_numeric;
     g->n_fields = s->n_numeric + s->n_ids;
     g->n_pairs = s->n_pairs;
@@ -613,6 +616,9 @@ static int plant(struct ca_gen *g, struct ca_err *err)
     for (unsigned i = 0; i < g->n_pairs; i++)
         g->pair[i] = (struct pair){s->pair[i].a, s->pair[i].b, s->pair[i].weight,
                                    (float)spread((uint32_t)ca_rng_u64(&rng, i))};
+    if ((g->o.history || g->o.domains) &&
+        (rc = ca_gen_more_new(&g->more, g->o.seed, (uint32_t)(total / 10), g->o.history, g->o.domains, err)))
+        return rc;
     if ((rc = make_schema(g, size, err)))
         return rc;
     return calibrate(g, err);
@@ -643,6 +649,7 @@ void ca_gen_free(struct ca_gen *g)
         return;
     ca_schema_fini(&g->schema);
     ca_arena_fini(&g->arena);
+    ca_gen_more_free(g->more);
     ca_mem_free(g);
 }
 
@@ -665,6 +672,26 @@ static size_t draw_some(const struct ca_gen *g, int64_t first, size_t want, stru
     phase_of(g, fmin(middle / (double)g->o.of, 0x1.fffffep-1), &p);
     draw_rows(g, &p, first, n, out);
     return n;
+}
+
+/* The row's columns that data/gen_more.h draws, at place i of each col. They are drawn again: rows holds no lists. */
+static void put_more(const struct ca_gen *g, int64_t row, size_t i, void *const *col)
+{
+    struct ca_gen_extra x = {0};
+    size_t at = i * (1 + (size_t)g->o.history), c = g->o.domains != 0;
+
+    if (g->o.history) {
+        x.his = (uint32_t *)col[c + 2] + at + 1;
+        x.cate_his = (uint32_t *)col[c + 3] + at + 1;
+    }
+    ca_gen_more_row(g->more, 0, head_of(g, row), row, &x);
+    if (g->o.domains)
+        ((uint32_t *)col[0])[i] = x.domain;
+    if (g->o.history) {
+        ((uint32_t *)col[c])[i] = x.item;
+        ((uint32_t *)col[c + 1])[i] = x.cate;
+        x.his[-1] = x.cate_his[-1] = x.n;
+    }
 }
 
 void ca_gen_rows(const struct ca_gen *g, int64_t first, size_t n, void *const *col)
@@ -704,6 +731,8 @@ void ca_gen_rows(const struct ca_gen *g, int64_t first, size_t n, void *const *c
             for (size_t r = 0; r < some; r++)
                 id[r] = rows.at[r][f];
         }
+        for (size_t r = 0; g->more && r < some; r++)
+            put_more(g, first + (int64_t)(i + r), i + r, col + c);
     }
 }
 

@@ -24,6 +24,8 @@ enum ca_gen_preset {
 #define CA_GEN_MIN_VOCAB 200
 #define CA_GEN_MAX_VOCAB 50000000
 #define CA_GEN_MAX_REQUEST 256
+#define CA_GEN_MAX_HISTORY 100
+#define CA_GEN_MAX_DOMAINS 16
 
 struct ca_gen_opts {
     int preset;       /* enum ca_gen_preset */
@@ -34,6 +36,8 @@ struct ca_gen_opts {
     int conversions;  /* a task column "conversion", drawn where the click is 1 */
     int probability;  /* AUX columns with the true probabilities */
     int requests;     /* rows of one request, which share the user's columns; 0: rows have nothing to do with each other */
+    uint32_t history; /* the longest history of a user, at most CA_GEN_MAX_HISTORY; 0: no items and no histories */
+    uint32_t domains; /* at most CA_GEN_MAX_DOMAINS; 0: no domain column. 1 is a domain like any other. */
 };
 
 struct ca_gen;
@@ -46,12 +50,16 @@ struct ca_gen;
 int ca_gen_new(struct ca_gen **g, const struct ca_gen_opts *o, struct ca_err *err) CA_CHECK_ME;
 void ca_gen_free(struct ca_gen *g);
 
-/* time[, request], click[, conversion][, probability[, conversion_probability]], I1.., C1.. */
+/*
+ * time[, request], click[, conversion][, probability[, conversion_probability]], I1.., C1..[, domain]
+ * [, item, cate, item_his, cate_his]
+ */
 const struct ca_schema *ca_gen_schema(const struct ca_gen *g);
 
 /*
  * Rows [first, first+n) of the stream: col[c] is where column c of row first
- * goes, in the schema's types and order. Safe to call from many threads.
+ * goes, in the schema's types and order. A list column takes 1 + history words for each row: how many items there
+ * are, then the items, oldest first. Safe to call from many threads.
  */
 void ca_gen_rows(const struct ca_gen *g, int64_t first, size_t n, void *const *col);
 

@@ -1,5 +1,10 @@
 #include "data/gen_shape.h"
 
+#include <math.h>
+#include <stddef.h>
+
+#include "data/gen.h"
+
 #include "base/banned.h"
 
 /* Numerics in the manner of Criteo's counts; missing shares as in its first 10,000 rows, rounded. */
@@ -46,4 +51,37 @@ static const struct ca_gen_shape shapes[] = {
 const struct ca_gen_shape *ca_gen_shape(int preset)
 {
     return &shapes[preset];
+}
+
+static uint32_t scaled_size(uint32_t published, double power)
+{
+    double v = round(pow(published, power));
+
+    return v < 4.0 ? 4 : v > CA_GEN_MAX_VOCAB ? CA_GEN_MAX_VOCAB : (uint32_t)v;
+}
+
+void ca_gen_sizes(const struct ca_gen_shape *s, uint64_t total, uint32_t *size)
+{
+    double lo = 0.0, hi = 2.0;
+    size_t largest = 0;
+    uint64_t sum = 0;
+
+    for (int i = 0; i < 60; i++) {
+        double mid = 0.5 * (lo + hi);
+        sum = 0;
+        for (size_t f = 0; f < s->n_ids; f++)
+            sum += scaled_size(s->size[f], mid);
+        if (sum > total)
+            hi = mid;
+        else
+            lo = mid;
+    }
+    sum = 0;
+    for (size_t f = 0; f < s->n_ids; f++) {
+        size[f] = scaled_size(s->size[f], lo);
+        sum += size[f];
+        if (size[f] > size[largest])
+            largest = f;
+    }
+    size[largest] += (uint32_t)(total - sum);
 }

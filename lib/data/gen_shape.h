@@ -32,4 +32,11 @@ struct ca_gen_shape {
 /* Of an enum ca_gen_preset. */
 const struct ca_gen_shape *ca_gen_shape(int preset);
 
+/*
+ * Sizes of the n_ids categorical columns in the published proportions but summing to total: each is raised to
+ * one power, which keeps small fields usable where a factor would empty them;
+ * what rounding leaves goes to the largest field.
+ */
+void ca_gen_sizes(const struct ca_gen_shape *s, uint64_t total, uint32_t *size);
+
 #endif

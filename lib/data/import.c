@@ -32,7 +32,8 @@ struct job {
     struct ca_writer *spool;
     struct ca_reader *spooled;
     struct ca_writer *writer;
-    uint32_t **map; /* by column of the spool: new number by provisional one; NULL where there is no vocabulary */
+    const uint32_t **map; /* by column of the spool: new number by provisional one; NULL where there is no vocabulary */
+    uint32_t **own; /* the same, where the vocabulary is the column's own */
     struct ca_progress progress;
 };
 
@@ -268,12 +269,19 @@ static int make_maps(struct job *j, struct ca_err *err)
     int rc = 0;
 
     j->map = ca_mem_zalloc(s->n, sizeof *j->map, err);
-    if (!j->map)
+    j->own = ca_mem_zalloc(s->n, sizeof *j->own, err);
+    if (!j->map || !j->own)
         return CA_EMEMORY;
     for (size_t c = 0; c < s->n && !rc; c++) {
         int v = ca_encoder_vocab(j->encoder, c);
+        if (v >= 0 && !strcmp(ca_vocab_name(j->vocab, (size_t)v), s->col[c].name))
+            rc = ca_vocab_keep(j->vocab, (size_t)v, min_count(j, s->col[c].name), &j->own[c], err);
+    }
+    /* a vocabulary is cut down once, whoever shares it */
+    for (size_t c = 0; c < s->n && !rc; c++) {
+        int v = ca_encoder_vocab(j->encoder, c);
         if (v >= 0)
-            rc = ca_vocab_keep(j->vocab, (size_t)v, min_count(j, s->col[c].name), &j->map[c], err);
+            j->map[c] = j->own[ca_schema_find(s, ca_vocab_name(j->vocab, (size_t)v))];
     }
     return rc;
 }
@@ -415,10 +423,11 @@ int ca_import_run(const struct ca_import *o, const struct ca_run *run, struct ca
     if (!rc)
         rc = finish(&j, err);
     ca_progress_end(&j.progress);
-    if (j.map)
+    if (j.own)
         n_map = ca_encoder_schema(j.encoder)->n;
     for (size_t c = 0; c < n_map; c++)
-        ca_mem_free(j.map[c]);
+        ca_mem_free(j.own[c]);
+    ca_mem_free(j.own);
     ca_mem_free(j.map);
     ca_writer_abort(j.writer);
     ca_writer_abort(j.spool);

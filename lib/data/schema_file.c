@@ -170,6 +170,7 @@ static void rule_fini(struct ca_rule *r)
 {
     ca_mem_free(r->name);
     ca_mem_free(r->from);
+    ca_mem_free(r->like);
 }
 
 static struct ca_rule *find(struct ca_schema_file *s, const char *name)
@@ -228,6 +229,12 @@ static int column_option(struct ca_rule *r, char *word, struct ca_err *err)
         return ca_num_u64(value, 1, UINT32_MAX, &r->min_count);
     if (!strcmp(word, "separator") && r->role == CA_RULE_LIST)
         return one_char(value, &r->separator);
+    if (!strcmp(word, "max") && r->role == CA_RULE_LIST)
+        return ca_num_u64(value, 1, UINT32_MAX, &r->max);
+    if (!strcmp(word, "like") && r->role == CA_RULE_LIST) {
+        ca_mem_free(r->like);
+        return !*value || !(r->like = ca_mem_strdup(value, err));
+    }
     return 1;
 }
 
@@ -333,6 +340,20 @@ static int parse_lines(struct parser *p, char *text, struct ca_err *err)
     return 0;
 }
 
+/* A list can share only a vocabulary of values as they stand in the text, and the column's min-count is that of both. */
+static int check_like(const struct parser *p, const struct ca_rule *r, struct ca_err *err)
+{
+    const struct ca_rule *of = find(p->s, r->like);
+
+    if (!of || of->role != CA_RULE_CATEGORICAL)
+        return fault(p, err, "no categorical column to be like is called", r->like);
+    if (of->transform != CA_TRANSFORM_NONE)
+        return fault(p, err, "a list cannot be like a transformed column:", r->like);
+    if (r->min_count)
+        return fault(p, err, "min-count of a list that is like another column:", r->name);
+    return 0;
+}
+
 /* What no single line shows. */
 static int check(const struct parser *p, struct ca_err *err)
 {
@@ -342,6 +363,9 @@ static int check(const struct parser *p, struct ca_err *err)
 
     for (size_t i = 0; i < s->n; i++) {
         const struct ca_rule *r = &s->rule[i];
+        int rc = r->like ? check_like(p, r, err) : 0;
+        if (rc)
+            return rc;
         labels += r->role == CA_RULE_LABEL;
         if (r->from && !s->header && !by_key && (!find(p->s, r->from) || find(p->s, r->from)->from))
             return fault(p, err, "no column with a field of its own is called", r->from);

@@ -43,6 +43,8 @@ struct ca_rule {
     double at_least;
     uint64_t min_count;          /* 0: the schema's */
     char separator;              /* of list items; 0: the schema's */
+    char *like;                  /* of a list: the categorical column whose vocabulary it shares, else NULL */
+    uint64_t max;                /* of a list: its last so many items are kept; 0: all */
 };
 
 #define CA_MAX_MISSING_TEXTS 8

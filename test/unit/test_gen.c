@@ -181,6 +181,103 @@ static void check_requests(void)
     drop(&b);
 }
 
+/* Histories and domains: what a row says, its law worked out anew, and what the history is worth. */
+static void check_more(void)
+{
+    enum { N = 10, D = 3 };
+    struct ca_gen_opts o = {.preset = CA_GEN_SMALL, .seed = 3, .of = ROWS, .probability = 1}, with = o;
+    struct ca_err err = {0};
+    struct ca_gen *g = NULL;
+    static uint32_t his[ROWS][1 + N], cate_his[ROWS][1 + N], again[ROWS][1 + N];
+    static float shown[ROWS], same_cate[ROWS], other[ROWS];
+    struct sample plain, rich;
+    double rate[D + 1] = {0}, n[D + 1] = {0}, sum = 0.0, sxy = 0.0, sxx = 0.0, empty = 0.0;
+    int inside = 1, likes = 1;
+
+    plain = draw(&o, ROWS);
+    with.history = N;
+    with.domains = D;
+    rich = (struct sample){0};
+    if (!OK(!ca_gen_new(&g, &with, &err), "a stream with histories and domains is planted"))
+        return;
+    const struct ca_schema *s = ca_gen_schema(g);
+    rich.gen = g;
+    rich.n = s->n;
+    for (size_t c = 0; c + 2 < s->n; c++)
+        rich.col[c] = ca_mem_zalloc(ROWS, 8, &err);
+    rich.col[s->n - 2] = his;
+    rich.col[s->n - 1] = cate_his;
+    ca_gen_rows(g, 0, ROWS, rich.col);
+    for (size_t c = 0; c < plain.n; c++)
+        if (plain.col[c] && s->col[c].role != CA_ROLE_LABEL && s->col[c].role != CA_ROLE_AUX)
+            likes &= !memcmp(plain.col[c], rich.col[c], ROWS * ca_type_size(s->col[c].type));
+    OK(likes, "the preset's columns are what they were");
+    const struct ca_column *a = &s->col[s->n - 2], *b = &s->col[s->n - 1];
+    OK(a->role == CA_ROLE_SEQUENCE && a->like && !strcmp(a->like, "item") && b->like && !strcmp(b->like, "cate") &&
+           s->col[ca_schema_find(s, "domain")].vocab == D + 1, "lists say whose ids they have");
+    const uint32_t *item = u32(&rich, "item"), *cate = u32(&rich, "cate"), *domain = u32(&rich, "domain");
+    const float *p = f32(&rich, "probability"), *y = f32(&rich, "click");
+    uint32_t cates = b->vocab - 1;
+    for (size_t i = 0; i < ROWS; i++) {
+        double hits = 0, mass = 0, w = 1;
+        inside &= item[i] >= 1 && item[i] < a->vocab && cate[i] == (item[i] - 1) % cates + 1 && domain[i] >= 1 &&
+                  domain[i] <= D && his[i][0] <= N && cate_his[i][0] == his[i][0];
+        for (uint32_t k = his[i][0]; k > 0; k--, w *= 0.9) {
+            inside &= his[i][k] >= 1 && his[i][k] < a->vocab && cate_his[i][k] == (his[i][k] - 1) % cates + 1;
+            hits += w * (cate_his[i][k] == cate[i]);
+            mass += w;
+        }
+        same_cate[i] = (float)(mass > 0 ? hits / mass : 0) + 1e-9f * (float)i;
+        shown[i] = p[i];
+        other[i] = y[i];
+        rate[domain[i]] += (double)y[i];
+        n[domain[i]]++;
+        sum += (double)y[i];
+        empty += his[i][0] == 0;
+    }
+    OK(inside, "ids are inside, categories follow from items, lists are parallel");
+    CLOSE(sum / ROWS, 0.25, 0.01, "a quarter of the rows are clicks");
+    CLOSE(empty / ROWS, 1.0 / (N + 1), 0.01, "lengths are spread evenly");
+    double alone = auc(same_cate, other), truth = auc(shown, other);
+    (void)printf("# AUC of the share of the target's category %.4f, of the truth %.4f\n", alone, truth);
+    OK(alone > 0.58 && truth > alone + 0.15, "the history alone ranks clicks, the truth ranks them better");
+    /* within the rows of a domain the slope of the click on that share; then histories of other rows: none is left */
+    for (int shuffled = 0; shuffled < 2; shuffled++) {
+        double mean = 0;
+        sxy = sxx = 0;
+        for (size_t i = 0; i < ROWS; i++)
+            mean += (double)same_cate[i] / ROWS;
+        for (size_t i = 0; i < ROWS; i++) {
+            double x = (double)same_cate[(i + (shuffled ? 777 : 0)) % ROWS] - mean;
+            sxy += x * ((double)y[i] - sum / ROWS);
+            sxx += x * x;
+        }
+        double slope = sxy / sxx, noise = sqrt(0.25 * 0.75 / sxx);
+        OK(shuffled ? fabs(slope) < 5 * noise : slope > 20 * noise, shuffled ? "another's history does not" :
+                                                                              "a like history makes clicks likely");
+    }
+    for (uint32_t d = 1; d <= D; d++)
+        CLOSE(n[d] / ROWS, 1.0 / D, 0.01, "domains are equally large");
+    OK(fabs(rate[1] / n[1] - rate[2] / n[2]) > 0.01 || fabs(rate[2] / n[2] - rate[3] / n[3]) > 0.01,
+       "and click at different rates");
+    void *col[MAX_COL];
+    int pieces = 1;
+    for (size_t i = 0; i < ROWS; i += 777) {
+        for (size_t c = 0; c + 2 < s->n; c++)
+            col[c] = plain.col[0]; /* room for whatever they are: only the lists are compared */
+        col[s->n - 2] = again[i];
+        col[s->n - 1] = cate_his[i];
+        ca_gen_rows(g, (int64_t)i, ROWS - i < 777 ? ROWS - i : 777, col);
+    }
+    for (size_t i = 0; i < ROWS; i++)
+        pieces &= !memcmp(again[i], his[i], (1 + his[i][0]) * sizeof his[i][0]);
+    OK(pieces, "histories do not depend on the pieces they are drawn in");
+    for (size_t c = 0; c + 2 < s->n; c++)
+        ca_mem_free(rich.col[c]);
+    ca_gen_free(g);
+    drop(&plain);
+}
+
 int main(void)
 {
     struct ca_gen_opts o = options(CA_GEN_CRITEO, 1, 1.0), other;
@@ -255,6 +352,7 @@ int main(void)
     check_requests();
     check_truth(CA_GEN_CRITEO, "criteo");
     check_truth(CA_GEN_SMALL, "small");
+    check_more();
     {
         struct ca_buf text = {0};
         o = options(CA_GEN_CRITEO, 1, 1.0);

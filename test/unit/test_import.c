@@ -102,6 +102,28 @@ static void schemas(void)
         ca_schema_file_fini(&s);
     }
     OK(good && presets >= 6, "the presets are sound");
+    static const char *const bad[] = {
+        "his list like=none", "his list like=his", "his list like=", "his list like=l", "his list like=tags",
+        "his list like=dropped", "his list like=number", "his list like=item min-count=2", "his list like=market",
+        "his categorical like=item", "his domain like=item", "his list max=0", "his list max=-1", "his list max=x",
+        "his list max=", "his categorical max=3", "his list like", "his numeric like=item",
+        "his list like=item; item drop", "his list like=item; item domain", "his list like=item; item categorical transform=lnsq"};
+    for (size_t k = 0; k < sizeof bad / sizeof *bad; k++) {
+        struct ca_err e = {0};
+        int rc = parse(&s, "l label\nitem categorical\ntags list\ndropped drop\nmarket domain\n"
+                           "number categorical transform=lnsq\n", &e);
+        if (!rc && (rc = ca_schema_file_amend(&s, bad[k], &e)) != CA_EUSAGE) {
+            (void)printf("# '%s': %d\n", bad[k], rc);
+            good = 0;
+        } else if (!rc || !strstr(e.text, "schema"))
+            good = 0;
+        ca_schema_file_fini(&s);
+    }
+    OK(good, "a list shares the vocabulary of a categorical column and of no other");
+    OK(!parse(&s, "l label\nhis list max=50 like=item\nitem categorical\n", &err) && s.rule[1].max == 50 &&
+           !strcmp(s.rule[1].like, "item") && !s.rule[2].like, "which may come later");
+    OK(!ca_schema_file_amend(&s, "his list", &err) && !s.rule[1].like && !s.rule[1].max, "and not after an amendment");
+    ca_schema_file_fini(&s);
 }
 
 /* Text of a schema to one block; what is found is printed into got as columns. */
@@ -192,6 +214,17 @@ static void columns(void)
     encodes("format = libffm\nundeclared = drop\ny label\n0 categorical\na list from=1\nb list from=2\n",
             "1 1:5:1 2:6:1 1:7:1 2:8:1 0:1:1\n0 5:5:5\n",
             "y 1 0\n0 1 0\na 1.2. \nb 1.2. \n", "lists whose items alternate");
+    encodes("format = libffm\ny label\na list from=1\nb list from=1\n", "1 1:5:1 1:7:1\n0\n1 1:7:1\n",
+            "y 1 0 1\na 1.2.  2.\nb 1.2.  2.\n", "two lists of one field");
+    encodes("l label\nhis list like=item\nitem categorical\nnew list like=item separator=;\n",
+            "l,his,item,new\n0,a|b,c,\n1,,b,d;a\n0,e,,e\n1,d,f,g\n",
+            "l 0 1 0 1\nhis 1.2.  5. 4.\nitem 3 2 0 6\nnew  4.1. 5. 7.\n",
+            "lists that share a vocabulary: numbered row by row, in a row from left to right");
+    encodes("l label\nh list max=2\ns list like=c max=1\nc categorical\nmissing = NA\n",
+            "l,h,s,c\n0,a|b|c,p|q,r\n1,d,NA,NA\n0,,r,q\n1,a|c,q|r,p\n",
+            "l 0 1 0 1\nh 1.2. 3.  4.2.\ns 1.  2. 2.\nc 2 0 1 3\n", "the last items of a list");
+    encodes("format = libffm\ny label\nx drop from=9\n0 categorical\nhis list from=1 like=0 max=2\n",
+            "1 1:5:1 0:4:1 1:6:1 1:4:1\n0 1:6:1\n", "y 1 0\n0 1 0\nhis 2.1. 2.\n", "and of a libffm text");
 }
 
 int main(void)
