@@ -3,12 +3,14 @@
 #include <string.h>
 
 #include "base/buf.h"
+#include "base/clock.h"
 #include "base/out.h"
 #include "base/pool.h"
 #include "cli/cli.h"
 #include "cli/progress.h"
 #include "data/replay.h"
 #include "model/model.h"
+#include "model/score.h"
 #include "nn/blas.h"
 #include "record/reader.h"
 #include "transfer/codistill.h"
@@ -22,7 +24,7 @@ enum { MODE_CODED, MODE_PRINTED };
 enum { GATHER_SUM, GATHER_MEAN };
 
 struct params {
-    const char *teacher, *student, *replay, *teacher_out, *log;
+    const char *teacher, *student, *replay, *teacher_out, *valid, *log;
     uint64_t batch, interval, first_step, log_interval;
     double replay_ratio, teacher_sgd, alpha, temperature, lambda;
     int mode, gather, loss;
@@ -57,6 +59,8 @@ static const struct ca_opt opts[] = {
     {"lambda", 0, CA_OPT_REAL, CA_OFFSET(params, lambda), "L", "1", 0, 1e6, 0, "weight of the teacher in the paper loss"},
     {"teacher-out", 0, CA_OPT_FILE, CA_OFFSET(params, teacher_out), "MODEL", NULL, 0, 0, 0,
      "write the teacher as it is at the end"},
+    {"valid", 0, CA_OPT_FILE, CA_OFFSET(params, valid), "FILE", NULL, 0, 0, CA_OPT_NEUTRAL,
+     "evaluate the student on these records at every line of the log"},
     {"log", 0, CA_OPT_FILE, CA_OFFSET(params, log), "FILE", NULL, 0, 0, CA_OPT_NEUTRAL,
      "write prequential figures as TSV"},
     {"log-interval", 0, CA_OPT_COUNT, CA_OFFSET(params, log_interval), "STEPS", "100", 1, 1e9, CA_OPT_NEUTRAL,
@@ -80,13 +84,39 @@ struct job {
     struct ca_out *student_out, *teacher_out, *log;
 };
 
-static int log_window(void *arg, const struct ca_codistill_window *w, struct ca_err *err)
+/* What a line of the log needs. The clock stands still during an evaluation. */
+struct lines {
+    struct ca_out *log;
+    struct ca_model *student;
+    const char *valid;
+    double train_s, started_s;
+};
+
+/* Seconds of training so far and, after them, the student on the validation records. */
+static int log_valid(struct lines *l, struct ca_buf *b, struct ca_err *err)
 {
-    struct ca_out *log = arg;
-    struct ca_buf b = {0};
+    struct ca_measures m;
     int rc;
 
-    if (!log)
+    l->train_s += ca_clock_wall_s() - l->started_s;
+    rc = ca_score_file(l->student, l->valid, &m, err);
+    l->started_s = ca_clock_wall_s();
+    if (rc)
+        return rc;
+    ca_buf_printf(b, "\t%.6f\t", l->train_s);
+    ca_buf_double(b, m.auc);
+    ca_buf_char(b, '\t');
+    ca_buf_double(b, m.logloss);
+    return 0;
+}
+
+static int log_window(void *arg, const struct ca_codistill_window *w, struct ca_err *err)
+{
+    struct lines *l = arg;
+    struct ca_buf b = {0};
+    int rc = 0;
+
+    if (!l->log)
         return 0;
     ca_buf_printf(&b, "%lld\t%lld", (long long)w->step, (long long)w->rows);
     const double v[] = {w->loss, w->student.auc, w->student.logloss, w->teacher.auc, w->teacher.logloss};
@@ -94,9 +124,11 @@ static int log_window(void *arg, const struct ca_codistill_window *w, struct ca_
         ca_buf_char(&b, '\t');
         ca_buf_double(&b, v[i]);
     }
+    if (l->valid)
+        rc = log_valid(l, &b, err);
     ca_buf_char(&b, '\n');
-    if (!(rc = ca_buf_check(&b, err)))
-        rc = ca_out_write(log, b.data, b.len, err);
+    if (!rc && !(rc = ca_buf_check(&b, err)))
+        rc = ca_out_write(l->log, b.data, b.len, err);
     ca_buf_fini(&b);
     return rc;
 }
@@ -109,13 +141,18 @@ static int check(const struct ca_run *run, const struct params *p, struct ca_err
         (void)ca_err_set(err, CA_EUSAGE, "--replay is missing");
         return ca_err_hint(err, "name the records to replay, or say --replay-ratio 0");
     }
+    if (p->valid && !p->log)
+        return ca_err_set(err, CA_EUSAGE, "--valid needs --log, which its figures go to");
+    if (p->valid && !strcmp(p->valid, "-"))
+        return ca_err_set(err, CA_EUSAGE, "--valid is read more than once and cannot be standard input");
     const char *const outputs[] = {run->common.output, p->teacher_out, p->log};
     return ca_cli_distinct(outputs, 3, err);
 }
 
 static int open_all(struct job *j, const struct ca_run *run, const struct params *p, struct ca_err *err)
 {
-    static const char names[] = "step\trows\tloss\tstudent_auc\tstudent_logloss\tteacher_auc\tteacher_logloss\n";
+    static const char names[] = "step\trows\tloss\tstudent_auc\tstudent_logloss\tteacher_auc\tteacher_logloss";
+    static const char valid_names[] = "\ttrain_s\tvalid_auc\tvalid_logloss";
     unsigned teacher_flags = p->interval ? 0 : p->teacher_out ? 0 : CA_NET_INFERENCE;
     int rc;
 
@@ -139,7 +176,9 @@ static int open_all(struct job *j, const struct ca_run *run, const struct params
         return rc;
     if (p->log && !(rc = ca_out_open(&j->log, p->log, err)))
         rc = ca_out_write(j->log, names, sizeof names - 1, err);
-    return rc;
+    if (!rc && j->log && p->valid)
+        rc = ca_out_write(j->log, valid_names, sizeof valid_names - 1, err);
+    return rc || !j->log ? rc : ca_out_write(j->log, "\n", 1, err);
 }
 
 /* Both models carry what they were made from now: the stream, the pool and, the student, its teacher's weights at the start. */
@@ -176,6 +215,7 @@ static int run_tool(struct ca_run *run, struct ca_err *err)
     struct job j = {0};
     struct ca_codistill_result r;
     struct ca_progress progress;
+    struct lines lines;
     char digest[CA_DIGEST_HEX];
     int rc;
 
@@ -183,7 +223,8 @@ static int run_tool(struct ca_run *run, struct ca_err *err)
         (rc = ca_model_digest(j.teacher, digest, err)))
         goto done;
     ca_progress_start(&progress, run, "rows", 0);
-    rc = ca_codistill_run(j.teacher, j.student, j.online, j.replay, &o, log_window, j.log, &progress, &r, err);
+    lines = (struct lines){.log = j.log, .student = j.student, .valid = p->valid, .started_s = ca_clock_wall_s()};
+    rc = ca_codistill_run(j.teacher, j.student, j.online, j.replay, &o, log_window, &lines, &progress, &r, err);
     ca_progress_end(&progress);
     if (rc || (rc = note_inputs(&j, digest, err)))
         goto done;

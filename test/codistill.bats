@@ -76,6 +76,22 @@ against_torch() {
   codistill -q --interval 10 --replay-ratio 0 --teacher-out t.safetensors -o s.safetensors "$W/online.car"
   run -1 ca-model -q --diff "$W/teacher.safetensors" t.safetensors
 }
+@test "codistill: --valid says how the student does on a file, which is what ca-eval says, and changes no bit" {
+  local args=(-q --seed 3 --replay "$W/train.car" --batch 256 --log-interval 3)
+  codistill "${args[@]}" --log plain.tsv -o plain.safetensors "$W/online.car"
+  codistill "${args[@]}" --log l.tsv --valid "$W/test.car" -o s.safetensors "$W/online.car"
+  run -0 ca-model -q --diff plain.safetensors s.safetensors
+  cmp plain.tsv <(cut -f 1-7 l.tsv)
+  [ "$(head -n 1 l.tsv | cut -f 8-)" = "$(printf 'train_s\tvalid_auc\tvalid_logloss')" ]
+  # the seconds grow, and the last line is the student that was written
+  awk -F '\t' 'NR > 1 { if (!($8 > last)) exit 1; last = $8 } END { exit NR != 4 }' l.tsv
+  ca-eval -q --model s.safetensors "$W/test.car" | awk 'NR == 2 { print $1, $2 }' > measured
+  awk -F '\t' 'END { print $9, $10 }' l.tsv > logged
+  /usr/bin/python3 -c 'a, b = ([float(x) for x in open(f).read().split()] for f in ("measured", "logged"))
+assert all(abs(x - y) < 1e-6 for x, y in zip(a, b)) and len(a) == 2, (a, b)'
+  run -2 codistill -q --valid "$W/test.car" --replay-ratio 0 -o s.safetensors "$W/online.car"
+  [[ $output == *"--valid needs --log"* ]]
+}
 @test "codistill: the last line of the log counts every online row once" {
   codistill -q --replay "$W/train.car" --batch 300 --log l.tsv --log-interval 3 -o s.safetensors "$W/online.car"
   [ "$(tail -n 1 l.tsv | cut -f1,2)" = "$(printf '7\t2000')" ]
