@@ -6,6 +6,8 @@ SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DELETE_ON_ERROR:
 .SECONDARY:
+# is it 'make -n'? Then the goal depends on every file, so that all that would be done is shown
+DRY := $(findstring n,$(firstword -$(MAKEFLAGS)))
 MAKEFLAGS += --no-builtin-rules
 export LC_ALL := C
 
@@ -13,9 +15,11 @@ PIPELINES := $(patsubst %/,%,$(dir $(lastword $(MAKEFILE_LIST))))
 export PATH := $(or $(CA_BIN),$(abspath $(PIPELINES)/../bin)):$(PATH)
 include $(PIPELINES)/settle.mk
 
-# jobs at a time, and threads for each, within the processors of the machine
+# jobs at a time, and threads for each, within the processors of the machine; SSHLOGIN is GNU parallel's: machines that
+# share this folder under the same path
 JOBS ?= $(shell nproc)
 THREADS ?= $(shell n=$$(( $$(nproc) / $(JOBS) )); echo $$(( n > 0 ? n : 1 )))
+SSHLOGIN ?=
 # V=1 shows the commands and lets the tools talk
 V ?= 0
 QUIET := $(if $(filter 0,$(V)),--quiet)

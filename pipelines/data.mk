@@ -1,0 +1,33 @@
+# The log of an experiment and its four parts, OUT/data/{hist,train,online,test}.car, in the order of time.
+# DATA=embedded generates ROWS rows with the columns of SCHEMA, criteo or small, and with VOCAB values in all (ca-gen
+# chooses when it is empty); any other DATA is a file that ca-import reads by SCHEMA. CrossAdapt, section 4.1.
+DATA ?= embedded
+SCHEMA ?= criteo
+ROWS ?= 200k
+VOCAB ?=
+DATA_SEED ?= 1
+RATIOS ?= 4:4:1:1
+VOCAB_SCOPE ?= past
+$(call keep,DATA SCHEMA ROWS VOCAB DATA_SEED RATIOS VOCAB_SCOPE)
+
+D := $(OUT)/data
+HIST := $D/hist.car
+TRAIN := $D/train.car
+ONLINE := $D/online.car
+TEST := $D/test.car
+PARTS := $(HIST) $(TRAIN) $(ONLINE) $(TEST)
+ifeq ($(DATA),embedded)
+SOURCE = ca-gen $(QUIET) --preset $(SCHEMA) --rows $(ROWS) --seed $(DATA_SEED) $(if $(VOCAB),--vocab $(VOCAB))
+DATA_FILE :=
+else
+SOURCE = ca-import $(QUIET) --schema $(call quote,$(SCHEMA)) --ratios $(RATIOS) --vocab-scope $(VOCAB_SCOPE)
+DATA_FILE := $(DATA)
+endif
+$D/all.car: $(DATA_FILE) $(call uses,DATA SCHEMA ROWS VOCAB DATA_SEED $(if $(DATA_FILE),RATIOS VOCAB_SCOPE))
+	@mkdir -p $D
+	$(Q)$(SOURCE) -o $@ $(DATA_FILE:%=-- %)
+$(PARTS) &: $D/all.car $(call uses,RATIOS)
+	$(Q)ca-split $(QUIET) --ratios $(RATIOS) --out-dir $D $<
+
+.PHONY: data
+data: $(PARTS) ## hist, train, online and test
