@@ -15,7 +15,7 @@ HIST := $D/hist.car
 TRAIN := $D/train.car
 ONLINE := $D/online.car
 TEST := $D/test.car
-PARTS := $(HIST) $(TRAIN) $(ONLINE) $(TEST)
+LOG_PARTS := $(HIST) $(TRAIN) $(ONLINE) $(TEST)
 ifeq ($(DATA),embedded)
 SOURCE = ca-gen $(QUIET) --preset $(SCHEMA) --rows $(ROWS) --seed $(DATA_SEED) $(if $(VOCAB),--vocab $(VOCAB))
 DATA_FILE :=
@@ -26,8 +26,8 @@ endif
 $D/all.car: $(DATA_FILE) $(call uses,DATA SCHEMA ROWS VOCAB DATA_SEED $(if $(DATA_FILE),RATIOS VOCAB_SCOPE))
 	@mkdir -p $D
 	$(Q)$(SOURCE) -o $@ $(DATA_FILE:%=-- %)
-$(PARTS) &: $D/all.car $(call uses,RATIOS)
+$(LOG_PARTS) &: $D/all.car $(call uses,RATIOS)
 	$(Q)ca-split $(QUIET) --ratios $(RATIOS) --out-dir $D $<
 
 .PHONY: data
-data: $(PARTS) ## hist, train, online and test
+data: $(LOG_PARTS) ## hist, train, online and test

@@ -4,6 +4,7 @@
 # GNU parallel. OUT/$(NAME).runs.tsv lists the runs and their stages, OUT/$(NAME).measures.tsv what each measured with each
 # seed, and OUT/$(NAME).total.tsv what all of it cost.
 CURVE_SEEDS ?= 1
+$(call keep,CURVE_SEEDS)
 SEED_LIST := $(shell seq 0 $$(( $(SEEDS) - 1 )))
 CURVE_SEED_LIST := $(wordlist 1,$(CURVE_SEEDS),$(SEED_LIST))
 with_seeds = $(foreach k,$1,$(2:%=$(OUT)/seed-$k/%))

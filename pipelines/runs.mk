@@ -107,9 +107,10 @@ folder = $(1:%=%/)$(2:%=from-%/)
 teacher_name = teacher$(1:%=-%)
 student_arch = $(STUDENT$(1:%=_%))
 teacher_arch = $(TEACHER$(1:%=_%))
-# $(call stage_name,STAGE,METHOD,STUDENT,TEACHER,SWITCHES): the last stage has the name of the run
+# $(call stage_name,STAGE,METHOD,STUDENT,TEACHER,SWITCHES): the last stage has the name of the run; the projection belongs
+# to no method, so that what a method fixes about it is part of its name
 stage_name = $(call folder,$3,$4)$(if $(filter projected,$1),projected,$2)$(subst =,-,$(addprefix \
-	+,$(filter $(addsuffix =%,$(FROM_$1)),$5)))$(if $(filter projected online online-frozen,$1),,.$1)
+	+,$(filter $(addsuffix =%,$(FROM_$1)),$(if $(filter projected,$1),$(call changed,$(FIXED_$2) $5),$5))))$(if $(filter projected online online-frozen,$1),,.$1)
 # words of a name, joined
 joined = $(subst $(space)+,+,$1)
 empty :=
@@ -123,8 +124,8 @@ evaluated = $1$(if $(filter $1,$(RUNS)),,$(if $(TEACHER_OF_$1),$(call ignore,$(c
 	evaluated,$(TEACHER_OF_$1))))$(eval RUNS += $1)$(eval EVAL_AT_$(words $(DEPTH_$1) x) += $1)$(eval \
 	DEPTHS := $(sort $(DEPTHS) $(words $(DEPTH_$1) x))))
 # curves of these runs are drawn: every stage again, from the same start, with the student on test every CURVE_STEPS steps
-curved = $1$(foreach s,$(STAGES_$1),$(if $(filter projected%,$(notdir $s)),,$(if $(filter $s,$(CURVED)),,$(eval \
-	CURVED += $s))))
+curved = $1$(call ignore,$(foreach s,$(STAGES_$1),$(if $(filter projected%,$(notdir $s)),,$(if $(filter \
+	$s,$(CURVED)),,$(eval CURVED += $s)))))
 
 # a method without a teacher is held against one all the same: its cost counts from the teacher's log loss
 alone = $(if $(filter teacher,$1),$(call declare_alone,$(call teacher_name,$3),$1,$$(call \

@@ -36,7 +36,7 @@ RESULTS := $(addprefix $(OUT)/results.,tsv md svg)
 .PHONY: results
 ifeq ($(DRY),)
 results: run ## the table, shown and in OUT/results.tsv and OUT/results.md, and a plot in OUT/results.svg
-	@$(AGAIN) $(RESULTS)
+	@$(AGAIN) -s $(RESULTS)
 	@cat $(OUT)/results.md
 else
 results: $(RESULTS)
