@@ -159,9 +159,9 @@ COMMON = --seed $(SEED_OF) --threads $(THREADS)
 ANY := $(call uses,BATCH SEED0)
 # the frozen teacher's logit, as a column of the stream
 JUDGE = ca-predict --quiet --threads $(THREADS) --model $1 --column teacher
-DISTIL = --loss $(call chosen,loss,$1) $(if $(filter paper,$(call chosen,loss,$1)),,--alpha $(call \
+DISTIL = --loss $(call chosen,loss,$1)$(if $(filter paper,$(call chosen,loss,$1)),, --alpha $(call \
 	chosen,alpha,$1) --temperature $(call chosen,temperature,$1))
-SAMPLER = --method $(call chosen,sampler,$1) $(if $(filter all,$(call chosen,sampler,$1)),,--ratio $(call \
+SAMPLER = --method $(call chosen,sampler,$1)$(if $(filter all,$(call chosen,sampler,$1)),, --ratio $(call \
 	chosen,ratio,$1) --positive-ratio $(call chosen,positive,$1))
 # replay=adaptive-METRIC: as the drift of train by this metric asks for (equation 14)
 adaptive = $(patsubst adaptive-%,%,$(filter adaptive-%,$1))

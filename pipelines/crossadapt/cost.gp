@@ -3,7 +3,8 @@ set terminal svg size 760,480 dynamic font 'sans-serif,12' name 'crossadapt'
 set datafile separator tab
 set datafile missing 'nan'
 set grid
-set key top right
+set colorsequence podo
+set key outside right
 set xlabel 'computation: seconds of training'
 set ylabel "performance: log loss above the teacher's"
 set logscale x

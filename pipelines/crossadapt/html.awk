@@ -55,7 +55,7 @@ block == "pre" { print escape($0); next }
   print "<figure><img alt='" escape(caption) "' src='data:image/svg+xml;base64," data "'><figcaption>" spans(caption) "</figcaption></figure>"
   next
 }
-/^#+ / { close_block(); match($0, /^#+/); print "<h" RLENGTH ">" spans(substr($0, RLENGTH + 2)) "</h" RLENGTH ">"; next }
+/^#+ / { close_block(); match($0, /^#+/); level = RLENGTH; print "<h" level ">" spans(substr($0, level + 2)) "</h" level ">"; next }
 /^- / { open_block("ul"); print "<li>" spans(substr($0, 3)) "</li>"; next }
 /^$/ { close_block(); next }
 { open_block("p"); print spans($0) }

@@ -3,6 +3,7 @@ set terminal svg size 760,640 dynamic font 'sans-serif,12' name 'crossadapt'
 set datafile separator tab
 set datafile missing 'nan'
 set grid
+set colorsequence podo
 if (figure eq 'fig6a' || figure eq 'fig6c') set logscale x
 set offsets graph 0.05, graph 0.05, graph 0.1, graph 0.1
 set key outside right
@@ -11,8 +12,8 @@ spread(y) = stringcolumn(y) eq 'nan' ? 0 : column(y)
 stages = figure eq 'fig6e' ? 'online' : 'offline online'
 set multiplot layout 2,1
 set ylabel 'AUC on test (%)'
-plot for [s in stages] input using (column('group')):(at(s, 'auc')):(spread('auc_sd')) with yerrorbars pt 7 ps 0.5 title 'after '.s
+plot for [s in stages] input using (column('group')):(at(s, 'auc')):(spread('auc_sd')) with yerrorlines pt 7 ps 0.5 title 'after '.s
 set ylabel 'log loss on test'
 set xlabel axis
-plot for [s in stages] input using (column('group')):(at(s, 'logloss')):(spread('logloss_sd')) with yerrorbars pt 7 ps 0.5 title 'after '.s
+plot for [s in stages] input using (column('group')):(at(s, 'logloss')):(spread('logloss_sd')) with yerrorlines pt 7 ps 0.5 title 'after '.s
 unset multiplot
