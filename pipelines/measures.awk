@@ -1,4 +1,4 @@
-# What every run measured with every seed: awk -v out=OUT -v seeds='0 1 2' -v total=FILE -f measures.awk RUNS.tsv
+# What every run measured with every seed: awk -v out=OUT -v total=FILE -f measures.awk RUNS.tsv
 # Reads OUT/seed-K/RUN.eval.tsv and the .time file of each of the run's stages; a run's seconds and rows are the sums
 # over its stages. cost_perf is equation 2 of CrossAdapt, the log loss on test above that of the same seed's teacher,
 # nan for a teacher itself. FILE gets the sums over all stages, each counted once however many runs share it.
@@ -30,24 +30,24 @@ function read_loss(run, seed) {
   auc[run, seed] = value["auc"]
   logloss[run, seed] = value["logloss"]
 }
-NR == 1 { n_seeds = split(seeds, seed, " "); print "run", "seed", "auc_pct", "logloss", "train_s", "rows", "cost_perf"; next }
+NR == 1 { print "run", "seed", "auc_pct", "logloss", "train_s", "rows", "cost_perf"; next }
 {
   n = split($3, stage, " ")
-  for (k = 1; k <= n_seeds; k++) {
+  for (k = 0; k < $4; k++) {
     s = 0; r = 0
     for (i = 1; i <= n; i++) {
-      read_stage(stage[i], seed[k])
-      s += seconds[stage[i], seed[k]]
-      r += rows[stage[i], seed[k]]
+      read_stage(stage[i], k)
+      s += seconds[stage[i], k]
+      r += rows[stage[i], k]
     }
-    read_loss($1, seed[k])
+    read_loss($1, k)
     perf = "nan"
     if ($2 != "") {
-      read_loss($2, seed[k])
-      perf = sprintf("%.17g", logloss[$1, seed[k]] - logloss[$2, seed[k]])
+      read_loss($2, k)
+      perf = sprintf("%.17g", logloss[$1, k] - logloss[$2, k])
     }
-    if (!(r > 0) && $1 !~ /projected[^\/]*$/) stop("no rows of " $1 " with seed " seed[k])
-    printf "%s\t%s\t%.17g\t%s\t%.6f\t%d\t%s\n", $1, seed[k], 100 * auc[$1, seed[k]], logloss[$1, seed[k]], s, r, perf
+    if (!(r > 0) && $1 !~ /projected[^\/]*$/) stop("no rows of " $1 " with seed " k)
+    printf "%s\t%s\t%.17g\t%s\t%.6f\t%d\t%s\n", $1, k, 100 * auc[$1, k], logloss[$1, k], s, r, perf
     runs++
   }
 }

@@ -28,8 +28,9 @@ LOGLOSS ?= exact
 CURVE_STEPS ?= 100
 SEED0 ?= 0
 SEEDS ?= 5
+SEEDS_REST ?= $(SEEDS)
 RUN_SETTINGS := BATCH LOSS ALPHA TEMPERATURE PROJECTION SAMPLE_METHOD SAMPLE_RATIO POSITIVE_RATIO REPLAY_RATIO INTERVAL \
-	HINT_LAMBDA RKD_LAMBDA RKD_MISMATCH LOGLOSS CURVE_STEPS SEED0 SEEDS
+	HINT_LAMBDA RKD_LAMBDA RKD_MISMATCH LOGLOSS CURVE_STEPS SEED0 SEEDS SEEDS_REST
 $(call keep,$(RUN_SETTINGS))
 
 # the switches, in the order in which they stand in names, and the settings they change
@@ -120,7 +121,8 @@ run = $(if $(filter $1,$(UNKNOWN_METHODS)),,$(call evaluated,$(if $(SEES_$1),$(c
 	chain,$1,$2,$3,$(call unknown,$4)$(call changed,$4),$(CHAIN_$1),))))
 # $(call offline,RUN): the run as it is before its last stage, evaluated too
 offline = $(call evaluated,$(lastword $(filter-out $1,$(STAGES_$1))))
-evaluated = $1$(if $(filter $1,$(RUNS)),,$(if $(TEACHER_OF_$1),$(call ignore,$(call \
+# runs that are declared while FEW is set take the first SEEDS_REST seeds, unless they are declared elsewhere too
+evaluated = $1$(if $(FEW)$(filter $1,$(MANY)),,$(eval MANY += $1 $(filter-out $(MANY),$(TEACHER_OF_$1))))$(if $(filter $1,$(RUNS)),,$(if $(TEACHER_OF_$1),$(call ignore,$(call \
 	evaluated,$(TEACHER_OF_$1))))$(eval RUNS += $1)$(eval EVAL_AT_$(words $(DEPTH_$1) x) += $1)$(eval \
 	DEPTHS := $(sort $(DEPTHS) $(words $(DEPTH_$1) x))))
 # curves of these runs are drawn: every stage again, from the same start, with the student on test every CURVE_STEPS steps
@@ -139,7 +141,8 @@ chain = $(if $5,$(call chain,$1,$2,$3,$4,$(wordlist 2,99,$5),$(call declare,$(ca
 	$5),$1,$2,$3,$4)),$(firstword $5),$1,$2,$3,$(FIXED_$1) $4,$6)),$6)
 # $(call declare,NAME,STAGE,METHOD,STUDENT,TEACHER,SWITCHES,BEFORE)
 declare = $1$(if $(DEPTH_$1),,$(eval $(call known,$1,$7,$(or $(DEPTH_$7),$(DEPTH_$(call alone,teacher,,$5))) x,$(call \
-	teacher_name,$5)))$(eval $(call rule,$1,$2,$3,$4,$5,$6,$7)))
+	teacher_name,$5)))$(eval $(call rule,$1,$2,$3,$4,$5,$6,$7))$(eval DRIFTS := $(sort $(DRIFTS) $(call \
+	adaptive,$(call given,replay,$6)))))
 # $(call known,NAME,BEFORE,DEPTH,TEACHER): depths are words, one for each stage that must come first, and one
 define known
 DEPTH_$1 := $3

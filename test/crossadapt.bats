@@ -6,7 +6,7 @@ setup_file() {
   export ONCE=$BATS_FILE_TMPDIR/once TINY="SCALE=tiny JOBS=2 THREADS=1"
   TOP=$(cd "$BATS_TEST_DIRNAME/.." && pwd)
   cd "$TOP" && study paper OUT="$ONCE" > "$BATS_FILE_TMPDIR/said" 2>&1 || {
-    cat "$BATS_FILE_TMPDIR/said" >&2
+    tail -n 20 "$BATS_FILE_TMPDIR/said" >&2
     return 1
   }
 }

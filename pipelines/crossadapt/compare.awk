@@ -1,5 +1,5 @@
-# Ours beside the published numbers: awk -f compare.awk PUBLISHED.tsv MEASURES.tsv ROWS.tsv
-# A line for every row asked for: means and sample deviations over the seeds (n - 1), the published values, differences
+# Ours beside the published numbers: awk -v seeds=5 -f compare.awk PUBLISHED.tsv MEASURES.tsv ROWS.tsv
+# A line for every row asked for: means and sample deviations over the first seeds (n - 1), the published values, differences
 # (ours less published), and gains over the row's reference, whose significance is that of a paired two-sided t-test over the
 # seeds. What there is not is nan; a row without a run has no seeds.
 BEGIN {
@@ -15,7 +15,8 @@ file == 1 {
   next
 }
 file == 2 {
-  k = ++seeds[$column["run"]]
+  if ($column["seed"] >= seeds) next
+  k = ++n_seeds[$column["run"]]
   for (c in column) measured[$column["run"], c, k] = $column[c]
   next
 }
@@ -33,11 +34,11 @@ function mean(x, n,    k, sum, squares, centre) {
   return centre
 }
 function mean_of(r, what,    k, x) {
-  for (k = 1; k <= seeds[r]; k++) {
+  for (k = 1; k <= n_seeds[r]; k++) {
     if (measured[r, what, k] == "nan") { sd = "nan"; return "nan" }
     x[k] = measured[r, what, k]
   }
-  return mean(x, seeds[r])
+  return mean(x, n_seeds[r])
 }
 function spread() { return sd == "nan" ? sd : number(sd) }
 # ln of the gamma function for x > 0 (Lanczos)
@@ -70,8 +71,8 @@ function ibeta(a, b, x,    front, c, d, h, m, e, step) {
 }
 # of a measure of run r less that of run q, seed by seed: "mean, deviation, p"
 function paired(r, q, what,    k, x, m, t, n) {
-  if (!seeds[r] || seeds[q] != seeds[r]) return "nan" OFS "nan" OFS "nan"
-  n = seeds[r]
+  if (!n_seeds[r] || n_seeds[q] != n_seeds[r]) return "nan" OFS "nan" OFS "nan"
+  n = n_seeds[r]
   for (k = 1; k <= n; k++) x[k] = measured[r, what, k] - measured[q, what, k]
   m = mean(x, n)
   if (n < 2) return number(m) OFS "nan" OFS "nan"
@@ -89,8 +90,8 @@ END {
     r = run[i]
     q = reference[i] == "-" ? 0 : at[group[i], reference[i]]
     if (reference[i] != "-" && !q) { print "compare.awk: no row '" reference[i] "' in " group[i] > "/dev/stderr"; exit 1 }
-    if (r != "-" && !seeds[r]) { print "compare.awk: nothing was measured of " r > "/dev/stderr"; exit 1 }
-    line = group[i] OFS name[i] OFS r OFS seeds[r] + 0
+    if (r != "-" && !n_seeds[r]) { print "compare.awk: nothing was measured of " r > "/dev/stderr"; exit 1 }
+    line = group[i] OFS name[i] OFS r OFS n_seeds[r] + 0
     for (m = 1; m <= 2; m++) {
       what = m == 1 ? "auc" : "logloss"
       column_of = m == 1 ? "auc_pct" : "logloss"
@@ -105,7 +106,7 @@ END {
     s = mean_of(r, "train_s"); deviation_s = spread(); rows = mean_of(r, "rows")
     line = line OFS (s == "nan" ? s : number(s)) OFS deviation_s OFS print_published(key[i], "time_s") OFS mark[key[i], "time_s"]
     line = line OFS (rows == "nan" ? rows : number(rows)) OFS (rows == "nan" || rows == 0 ? "nan" : number(1e6 * s / rows))
-    perf = seeds[r] ? mean_of(r, "cost_perf") : "nan"
+    perf = n_seeds[r] ? mean_of(r, "cost_perf") : "nan"
     print line OFS (perf == "nan" ? perf : number(perf)) OFS (perf == "nan" ? perf : spread())
   }
 }

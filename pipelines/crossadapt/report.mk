@@ -7,7 +7,7 @@ PAGES := $(OUT)/$(NAME).html $(OUT)/$(NAME).md
 FIGURES = $(foreach s,$(SECTIONS),$(FIGURES_$s:%=$P/%.svg))
 
 # the published numbers in one form
-CSV := $(addprefix $(STUDY)/../../data/published/crossadapt_,table1.csv table2.csv table3.csv table7.csv sweeps.csv \
+CSV := $(addprefix $(PIPELINES)/../data/published/crossadapt_,table1.csv table2.csv table3.csv table7.csv sweeps.csv \
 	log_criteo.csv anomalies.csv)
 $P/published.tsv: $(CSV) $(STUDY)/published.awk $(call uses,PUBLISHED)
 	$(Q)awk -v dataset=$(PUBLISHED) -f $(STUDY)/published.awk $(CSV) > $@.tmp
@@ -15,8 +15,8 @@ $P/published.tsv: $(CSV) $(STUDY)/published.awk $(call uses,PUBLISHED)
 
 # A section: the rows asked for, the comparison (every number of the page is in it), figures, text
 $(foreach s,$(SECTIONS),$(call settle,$P/$s.rows.tsv,group$(tab)name$(tab)run$(tab)reference$(tab)key$(ROWS_$s)))
-$(SECTIONS:%=$P/%.tsv): %.tsv: %.rows.tsv $P/published.tsv $(MEASURES) $(STUDY)/compare.awk
-	$(Q)awk -f $(STUDY)/compare.awk $P/published.tsv $(MEASURES) $< > $@.tmp
+$(SECTIONS:%=$P/%.tsv): %.tsv: %.rows.tsv $P/published.tsv $(MEASURES) $(STUDY)/compare.awk $(call uses,SEEDS SEEDS_REST)
+	$(Q)awk -v seeds=$(if $(FEW_$(basename $(notdir $@))),$(SEEDS_REST),$(SEEDS)) -f $(STUDY)/compare.awk $P/published.tsv $(MEASURES) $< > $@.tmp
 	$(Q)mv $@.tmp $@
 # what the distances say of every feature follows the section on drift
 EXTRA_drift := $P/features.md
@@ -54,9 +54,8 @@ $P/features.md: $P/drift-features.tsv $(STUDY)/features.awk
 	$(Q)mv $@.tmp $@
 
 # the weights of every run, so that two pages can be held against each other
-MODELS := $(call with_seeds,$(SEED_LIST),$(RUNS:%=%.safetensors))
-$P/models.tsv: $(EVALS) $(MANIFEST) $(call uses,SEEDS)
-	$(Q)$(STUDY)/digests $(OUT) '$(SEED_LIST)' $(MANIFEST) > $@.tmp
+$P/models.tsv: $(EVALS) $(MANIFEST) $(STUDY)/digests
+	$(Q)$(STUDY)/digests $(OUT) $(MANIFEST) > $@.tmp
 	$(Q)mv $@.tmp $@
 setting_line = $(newline)$1$(tab)$($1)
 $(call settle,$P/settings.tsv,setting$(tab)value$(subst $(space)$(newline),$(newline),$(foreach s,$(SHOWN_SETTINGS) $(GRIDS),$(call setting_line,$s))))

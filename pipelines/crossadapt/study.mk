@@ -6,7 +6,7 @@ OUT ?= build/paper
 STUDY := $(patsubst %/,%,$(dir $(lastword $(MAKEFILE_LIST))))
 SELF := $(firstword $(MAKEFILE_LIST))
 NAME := $(basename $(notdir $(SELF)))
-include $(STUDY)/../common.mk
+include $(dir $(STUDY))common.mk
 .DEFAULT_GOAL := page
 
 # ---- settings --------------------------------------------------------------
@@ -19,7 +19,8 @@ SCHEMA ?= small
 ROWS ?= 4k
 endif
 BATCH ?= 128
-SEEDS ?= 2
+SEEDS ?= 3
+SEEDS_REST ?= 2
 TEACHER_HIDDEN ?= 8
 STUDENT_HIDDEN ?= 8
 CURVE_STEPS ?= 4
@@ -56,7 +57,7 @@ $(call keep,TEACHER_HIDDEN STUDENT_HIDDEN PUBLISHED)
 include $(PIPELINES)/data.mk
 include $(PIPELINES)/runs.mk
 SHOWN_SETTINGS := DATA SCHEMA $(if $(DATA_FILE),VOCAB_SCOPE,ROWS VOCAB DATA_SEED) RATIOS TEACHER_HIDDEN STUDENT_HIDDEN $(filter-out \
-	SEED0 SEEDS,$(RUN_SETTINGS)) SEED0 SEEDS CURVE_SEEDS
+	SEED0 SEEDS SEEDS_REST,$(RUN_SETTINGS)) SEED0 SEEDS SEEDS_REST CURVE_SEEDS
 SAID = DATA SCHEMA ROWS VOCAB DATA_SEED RATIOS VOCAB_SCOPE SCALE PUBLISHED TEACHER_HIDDEN STUDENT_HIDDEN CURVE_SEEDS \
 	$(GRIDS) $(RUN_SETTINGS)
 GRIDS := GRID_RATIO GRID_POSITIVE GRID_TEMPERATURE GRID_ALPHA GRID_REPLAY
@@ -77,7 +78,7 @@ SOURCE_MODEL := mlp8
 MISMATCHED := fibinet16
 MATCHED := mlp8
 # the run that all ablations and sweeps change one thing of
-BASE := $(call run,crossadapt-sample,$(MISMATCHED),$(SOURCE_MODEL))
+BASE = $(call run,crossadapt-sample,$(MISMATCHED),$(SOURCE_MODEL))
 
 # ---- sections --------------------------------------------------------------
 
@@ -85,7 +86,9 @@ BASE := $(call run,crossadapt-sample,$(MISMATCHED),$(SOURCE_MODEL))
 # $(call row,GROUP,NAME,RUN,REFERENCE,KEY): the results of RUN (empty: not run) beside what published.awk has under KEY, and
 # its gain over the row of the same group called REFERENCE
 tab := $(empty)	$(empty)
-section = $(eval SECTIONS += $1)$(eval SECTION := $1)
+section = $(eval SECTIONS += $1)$(eval SECTION := $1)$(eval FEW := $(FEW_$1))
+# tables 1 to 3 take SEEDS seeds, the rest SEEDS_REST
+$(foreach s,table7 fig4 fig6a fig6b fig6c fig6d fig6e drift cost,$(eval FEW_$s := yes))
 row = $(eval ROWS_$(SECTION) := $$(ROWS_$(SECTION))$$(newline)$1$(tab)$2$(tab)$(or $3,-)$(tab)$(or $4,-)$(tab)$(or $5,-))
 # $(call figure,FILE,SCRIPT,CAPTION): FILE.svg, drawn by SCRIPT.gp from the section's rows
 figure = $(eval FIGURES_$(SECTION) += $1)$(eval SCRIPT_$1 := $2)$(eval CAPTION_$1 := $3)

@@ -17,7 +17,9 @@ from scipy import stats
 
 out, name, dataset = sys.argv[1:4]
 top = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-seeds = int(open(f"{out}/settings/SEEDS").read())
+# tables 1 to 3 have all seeds, the others the first of them
+setting = lambda s: int(open(f"{out}/settings/{s}").read())
+of_section = lambda s: setting("SEEDS" if s in ("table1", "table2", "table3") else "SEEDS_REST")
 checked = 0
 
 
@@ -65,7 +67,7 @@ def stages(run):
 class Run:
     """What was measured, one entry a seed."""
 
-    def __init__(self, run):
+    def __init__(self, run, seeds):
         self.auc, self.logloss, self.seconds, self.rows, self.perf = [], [], [], [], []
         teacher = None
         if not run.startswith("teacher"):
@@ -142,13 +144,14 @@ for path in sorted(glob.glob(f"{out}/{name}/*.rows.tsv")):
         what = f"{section} {r['group']} {r['name']}"
         key = (section, r["group"], r["name"])
         absent = (math.nan, math.nan)
+        seeds = of_section(section)
         pub = {m: published.get((key, m), absent) for m in ("auc", "logloss", "time_s")}
         used |= {(key, m) for m in pub if (key, m) in published}
         close(r["published_time_s"], pub["time_s"][0], what + " published seconds")
         ran = r["run"] != "-"
         if ran:
-            mine = runs.setdefault(r["run"], None) or Run(r["run"])
-            runs[r["run"]] = mine
+            mine = runs.setdefault((r["run"], seeds), None) or Run(r["run"], seeds)
+            runs[r["run"], seeds] = mine
             assert int(r["seeds"]) == seeds, what
         else:
             assert r["seeds"] == "0", what
@@ -165,8 +168,8 @@ for path in sorted(glob.glob(f"{out}/{name}/*.rows.tsv")):
                 other = by_name[r["group"], r["reference"]]
                 want[3] = pub[m][0] - published.get(((section, r["group"], r["reference"]), m), absent)[0]
                 if ran and other["run"] != "-":
-                    o = runs.setdefault(other["run"], None) or Run(other["run"])
-                    runs[other["run"]] = o
+                    o = runs.setdefault((other["run"], seeds), None) or Run(other["run"], seeds)
+                    runs[other["run"], seeds] = o
                     d = numpy.array(values) - numpy.array(getattr(o, m))
                     want[0] = d.mean()
                     if seeds > 1:
