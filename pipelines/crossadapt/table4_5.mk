@@ -196,14 +196,17 @@ JOB = $(MAKE) --no-print-directory -f $(SELF) OUT=$(OUT) THREADS=$(THREADS) V=$V
 ifdef SEED
 .PHONY: seed
 seed: $(MEASURES:%=$(OUT)/seed-$(SEED)/%)
-else
-$(call settle,$(OUT)/seeds.jobs,$(subst $(newline) ,$(newline),$(foreach k,$(SEED_LIST),$(JOB) SEED=$k seed$(newline))))
 endif
+# the seeds that something is left to do for
+stale = $(shell $(JOB) SEED=$1 -q seed > /dev/null 2>&1 || echo $1)
+.PHONY: seed-jobs
+seed-jobs:
+	$(foreach k,$(SEED_LIST),$(if $(call stale,$k),$(JOB) SEED=$k seed$(newline)))
 
 .PHONY: data seeds results
 data: $(PARTS:%=$D/%.car) $(PARTS:%=$D/%.clicked.car) ## the exposures of each period, and the clicked ones
 seeds: data ## every method with every seed, and its days of service
-	@$(PIPELINES)/jobs $(OUT)/seeds $(JOBS)
+	@$(PIPELINES)/jobs $(OUT)/seeds.log $(JOBS) $(call quote,$(SSHLOGIN)) $(call quote,$(JOB) SEEDS=$(SEEDS)) seed-jobs
 results: seeds ## Tables 4 and 5, shown and in OUT/conversion.tsv and OUT/conversion.md
 	@$(JOB) SEEDS=$(SEEDS) JOBS=$(JOBS) $(addprefix $(OUT)/conversion.,tsv md)
 	@cat $(OUT)/conversion.md
