@@ -3,7 +3,10 @@
 
 Prints, in double precision, of tiny models on made-up data: logits, of every gradient a few
 numbers (its product with draws, which depends on every element and its place, its norm, and
-elements spread over it), and twenty losses. test/unit/zoo.h makes the same weights and data.
+elements spread over it), and twenty losses; where training and inference differ, also the logits
+of inference after these twenty steps, and the running statistics. Of models that drop at random:
+the logits of inference, and the names of their parameters. test/unit/zoo.h makes the same weights
+and data.
 """
 import numpy as np
 import torch
@@ -55,12 +58,30 @@ class LrTerm(nn.Module):
         return s + self.bias if hasattr(self, "bias") else s
 
 
-class Tower(nn.Module):
-    def __init__(self, width, hidden=HIDDEN, head=True):
+bce = F.binary_cross_entropy_with_logits
+HOW = {}  # of the model that is being made: bn, dropout, dice, and what else its kind knows
+
+
+class Dice(nn.Module):
+    def __init__(self, width):
         super().__init__()
-        layers = []
+        self.bn = nn.BatchNorm1d(width, affine=False, eps=1e-9, momentum=0.01)
+        self.alpha = raw(width)
+
+    def forward(self, x):
+        p = torch.sigmoid(self.bn(x))
+        return p * x + self.alpha * (1 - p) * x
+
+
+class Tower(nn.Module):
+    def __init__(self, width, hidden=HIDDEN, head=True, dropout=None, bn=None):
+        super().__init__()
+        bn = HOW.get("bn", 0) if bn is None else bn
+        dropout = HOW.get("dropout", 0) if dropout is None else dropout
+        layers = [nn.BatchNorm1d(width)] if bn == 2 else []
         for h in hidden:
-            layers += [nn.Linear(width, h), nn.ReLU()]
+            layers += [nn.Linear(width, h)] + ([nn.BatchNorm1d(h)] if bn == 1 else [])
+            layers += [Dice(h) if HOW.get("dice") else nn.ReLU()] + ([nn.Dropout(dropout)] if dropout else [])
             width = h
         self.mlp = nn.Sequential(*layers, *([nn.Linear(width, 1)] if head else []))
 
@@ -75,6 +96,7 @@ def fm2(v):
 class Fx(nn.Module):
     """lr: None, or whether the first-order term has a bias; at: where its module is."""
     lr, at = None, "lr_layer"
+    heads = ()  # further outputs of the last pass
 
     def __init__(self):
         super().__init__()
@@ -91,10 +113,14 @@ class Fx(nn.Module):
         pass
 
     def forward(self, x, ids):
+        self.fed = x, ids
         s = self.score(self.embedding_layer(x, ids))
         if self.lr is not None:
             s = s + self.get_submodule(self.at)(x, ids)
         return s
+
+    def loss(self, s, y):
+        return bce(s, y)
 
 
 class Lr(nn.Module):
@@ -104,6 +130,8 @@ class Lr(nn.Module):
 
     def forward(self, x, ids):
         return self.lr_layer(x, ids)
+
+    loss = Fx.loss
 
 
 class Fm(Fx):
@@ -215,10 +243,11 @@ class AfmFx(Fx):
     def parts(self):
         self.attention = nn.Sequential(nn.Linear(D, 10), nn.ReLU(), nn.Linear(10, 1, bias=False), nn.Softmax(1))
         self.weight_p = nn.Linear(D, 1, bias=False)
+        self.dropout1, self.dropout2 = nn.Dropout(HOW.get("dropout", 0)), nn.Dropout(HOW.get("dropout2", 0))
 
     def score(self, v):
         e = torch.stack([v[:, i] * v[:, j] for i, j in PAIRS], 1)
-        return self.weight_p((self.attention(e) * e).sum(1))[:, 0]
+        return self.weight_p(self.dropout2((self.dropout1(self.attention(e)) * e).sum(1)))[:, 0]
 
 
 class NfmFx(Fx):
@@ -316,7 +345,7 @@ class Finalmlp(Fx):
     heads = 2
 
     def parts(self):
-        self.mlp1, self.mlp2 = Tower(N, head=False), Tower(N, head=False)
+        self.mlp1, self.mlp2 = Tower(N, head=False), Tower(N, head=False, dropout=HOW.get("dropout2", 0))
         self.fusion_module = nn.Module()
         h = HIDDEN[-1]
         self.fusion_module.w_x, self.fusion_module.w_y = nn.Linear(h, 1), nn.Linear(h, 1)
@@ -335,7 +364,8 @@ class MaskBlock(nn.Module):
         super().__init__()
         r = max(1, width * 10 // 100)
         self.mask_layer = nn.Sequential(nn.Linear(N, r), nn.ReLU(), nn.Linear(r, width))
-        self.hidden_layer = nn.Sequential(nn.Linear(width, out, bias=False), nn.LayerNorm(out), nn.ReLU())
+        drop = [nn.Dropout(HOW["dropout"])] if HOW.get("dropout") else []
+        self.hidden_layer = nn.Sequential(nn.Linear(width, out, bias=False), nn.LayerNorm(out), nn.ReLU(), *drop)
 
     def forward(self, e, h):
         return self.hidden_layer(self.mask_layer(e) * h)
@@ -365,25 +395,51 @@ class MasknetSerial(Fx):
         return self.mask_net.fc(h)[:, 0]
 
 
+class FinalBlock(nn.Module):
+    def __init__(self, width, dropout):
+        super().__init__()
+        self.layer, self.norm = nn.ModuleList(), nn.ModuleList()
+        for w, h in zip([width] + HIDDEN, HIDDEN):
+            layer = nn.Module()
+            layer.linear = nn.Linear(w, h)
+            self.layer.append(layer)
+            if HOW.get("bn"):
+                self.norm.append(nn.BatchNorm1d(h))
+        self.drop = nn.Dropout(dropout)
+
+    def forward(self, x):
+        for i, layer in enumerate(self.layer):
+            h2, h1 = layer.linear(x).chunk(2, 1)
+            x = torch.cat([h2, h1 * h2], 1)
+            x = self.drop(F.relu(self.norm[i](x) if self.norm else x))
+        return x
+
+
 class Final(Fx):
     def parts(self):
         self.field_gate = nn.Module()
         self.field_gate.linear = nn.Linear(FIELDS, FIELDS)
-        self.block1 = nn.Module()
-        self.block1.layer = nn.ModuleList()
-        for w, h in zip([2 * N] + HIDDEN, HIDDEN):
-            layer = nn.Module()
-            layer.linear = nn.Linear(w, h)
-            self.block1.layer.append(layer)
+        self.block1 = FinalBlock(2 * N, HOW.get("dropout", 0))
         self.fc1 = nn.Linear(HIDDEN[-1], 1)
 
     def score(self, v):
         gate = self.field_gate.linear(v.transpose(1, 2)).transpose(1, 2)
-        x = torch.cat([v, v * gate], 1).flatten(1)
-        for layer in self.block1.layer:
-            h2, h1 = layer.linear(x).chunk(2, 1)
-            x = F.relu(torch.cat([h2, h1 * h2], 1))
-        return self.fc1(x)[:, 0]
+        return self.fc1(self.block1(torch.cat([v, v * gate], 1).flatten(1)))[:, 0]
+
+
+class Final2b(Final):
+    def parts(self):
+        super().parts()
+        self.block2 = FinalBlock(N, HOW.get("dropout2", 0))
+        self.fc2 = nn.Linear(HIDDEN[-1], 1)
+
+    def score(self, v):
+        self.heads = super().score(v), self.fc2(self.block2(v.flatten(1)))[:, 0]
+        return 0.5 * (self.heads[0] + self.heads[1])
+
+    def loss(self, s, y):
+        p = torch.sigmoid(s).detach()
+        return bce(s, y) + sum(bce(h, p) for h in self.heads)
 
 
 class Ecn(Fx):
@@ -394,6 +450,8 @@ class Ecn(Fx):
         net.w = nn.ModuleList([nn.Linear(N, N // 2, bias=False) for _ in range(4)])
         net.layer_norm = nn.ModuleList([nn.LayerNorm(N // 2) for _ in range(4)])
         net.b = nn.ParameterList([raw(N) for _ in range(4)])
+        net.batch_norm = nn.ModuleList([nn.BatchNorm1d(1) for _ in range(4 if HOW.get("bn") else 0)])
+        net.drop = nn.Dropout(HOW.get("dropout", 0))
         setattr(net, self.head, nn.Linear(N, 1))
         setattr(self, self.name, net)
 
@@ -401,10 +459,12 @@ class Ecn(Fx):
     def network(cls, net, v):
         a, b = v.chunk(2, 2)
         x0 = x = torch.cat([a.flatten(1), b.flatten(1)], 1)
-        for w, norm, bias in zip(net.w, net.layer_norm, net.b):
+        for i, (w, norm, bias) in enumerate(zip(net.w, net.layer_norm, net.b)):
             h = w(x)
+            if net.batch_norm:
+                h = net.batch_norm[i](h[:, None])[:, 0]
             c = torch.cat([h, h * F.relu(norm(h))], 1)
-            x = (x0 if cls.linear else x) * (c + bias) + x
+            x = net.drop((x0 if cls.linear else x) * (c + bias) + x)
         return getattr(net, cls.head)(x)[:, 0]
 
     def score(self, v):
@@ -599,7 +659,12 @@ class Fcn(Fx):
             setattr(self, kind.name, getattr(kind(), kind.name))
 
     def score(self, v):
-        return sum(kind.network(getattr(self, kind.name), v) for kind in (Ecn, Lcn)) / 2
+        self.heads = [kind.network(getattr(self, kind.name), v) for kind in (Ecn, Lcn)]
+        return sum(self.heads) / 2
+
+    def loss(self, s, y):
+        of_mean, of_each = bce(s, y), [bce(h, y) for h in self.heads]
+        return of_mean + sum(F.relu(each - of_mean) * each for each in of_each)
 
 
 class Edcn(Fx):
@@ -608,16 +673,20 @@ class Edcn(Fx):
         for _ in range(3):
             gate, cross = nn.Module(), nn.Module()
             gate.g1, gate.g2 = raw(FIELDS), raw(FIELDS)
+            if HOW.get("bn"):
+                gate.bn1, gate.bn2 = nn.BatchNorm1d(N), nn.BatchNorm1d(N)
             cross.weight, cross.bias = nn.Linear(N, 1, bias=False), raw(N)
             self.regulation_modules.append(gate)
             self.cross_layers.append(cross)
-            self.dense_layers.append(Tower(N, [N], head=False))
+            self.dense_layers.append(Tower(N, [N], head=False, bn=0))
         self.fc = nn.Linear(3 * N, 1)
 
     def score(self, v):
         z, c0 = v.flatten(1), None
         for gate, cross, dense in zip(self.regulation_modules, self.cross_layers, self.dense_layers):
             c, t = (torch.softmax(w, 0).repeat_interleave(D) * z for w in (gate.g1, gate.g2))
+            if hasattr(gate, "bn1"):
+                c, t = gate.bn1(c), gate.bn2(t)
             c0 = c if c0 is None else c0
             c = c0 * cross.weight(c) + cross.bias
             t = dense(t)
@@ -629,7 +698,8 @@ class Dlrm(nn.Module):
     def __init__(self):
         super().__init__()
         self.embedding_layer = Dict(D, numeric=False)
-        self.bottom_mlp = Tower(NUMERIC, [64, 64, 64, D], head=False)
+        self.bottom_mlp = Tower(NUMERIC, [64, 64, 64], head=False, dropout=HOW.get("bottom-dropout", 0))
+        self.bottom_mlp.mlp.extend([nn.Linear(64, D), nn.ReLU()])
         f = len(VOCAB) + 1
         self.top_mlp = Tower(f * (f - 1) // 2 + D)
 
@@ -639,6 +709,93 @@ class Dlrm(nn.Module):
         f = v.shape[1]
         p = torch.stack([(v[:, i] * v[:, j]).sum(1) for i in range(f) for j in range(i + 1, f)], 1)
         return self.top_mlp(torch.cat([p, dense], 1))[:, 0]
+
+    loss = Fx.loss
+
+
+class MlpFx(Fx):
+    def parts(self):
+        self.mlp = Tower(N)
+
+    def score(self, v):
+        return self.mlp(v.flatten(1))[:, 0]
+
+
+class Afn(Fx):
+    neurons = 5
+
+    def parts(self):
+        self.log_batch_norm, self.exp_batch_norm = nn.BatchNorm1d(FIELDS), nn.BatchNorm1d(self.neurons)
+        self.coefficient_W = nn.Linear(FIELDS, self.neurons, bias=False)
+        self.dense_layer = Tower(self.neurons * D)
+
+    def score(self, v):
+        l = self.log_batch_norm(torch.log(torch.clamp(torch.abs(v), min=1e-5)))
+        x = torch.exp(self.coefficient_W(l.transpose(1, 2)).transpose(1, 2))
+        return self.dense_layer(self.exp_batch_norm(x).flatten(1))[:, 0]
+
+
+class AfnPlus(Afn):
+    neurons, own = 5, True
+
+    def parts(self):
+        super().parts()
+        if self.own:
+            self.embedding_layer2 = Dict(D)
+        self.dnn = Tower(N, dropout=HOW.get("dnn-dropout", 0))
+        self.fc = nn.Linear(2, 1)
+
+    def score(self, v):
+        u = self.embedding_layer2(*self.fed) if self.own else v
+        return self.fc(torch.stack([super().score(v), self.dnn(u.flatten(1))[:, 0]], 1))[:, 0]
+
+
+class AfnShared(AfnPlus):
+    neurons, own = 7, False
+
+
+class Cl4ctr(Fm):
+    """The three losses as they are defined: over all pairs of rows, and over all pairs of fields."""
+    layers, hidden, alpha, beta = 3, 128, 1, 0.01
+
+    def parts(self):
+        mask, drop = HOW.get("mask", 0.5), HOW.get("encoder-dropout", 0.2)
+        self.mask1, self.mask2 = nn.Dropout(mask), nn.Dropout(mask)
+        self.fi_cl = nn.Module()
+        self.fi_cl.layers = nn.ModuleList([nn.TransformerEncoderLayer(D, 1, self.hidden, drop, batch_first=True)
+                                           for _ in range(self.layers)])
+        self.projector1, self.projector2 = nn.Linear(N, D), nn.Linear(N, D)
+
+    def encode(self, v):
+        for layer in self.fi_cl.layers:
+            v = layer(v)
+        return v.flatten(1)
+
+    def score(self, v):
+        self.v = v
+        return super().score(v)
+
+    def loss(self, s, y):
+        v, rows = self.v, len(self.v)
+        apart = self.projector1(self.encode(self.mask1(v))) - self.projector2(self.encode(self.mask2(v)))
+        a, b = torch.triu_indices(rows, rows, 1)
+        align = ((v[a] - v[b]) ** 2).sum(2).mean()
+        size = v.norm(dim=2)
+        uniform = (v @ v.transpose(1, 2) / (size[:, :, None] * size[:, None] + 1e-4)).mean()
+        return bce(s, y) + self.alpha * (apart ** 2).sum(1).mean() + self.beta * (align + uniform)
+
+
+class Cl4ctrOther(Cl4ctr):
+    layers, hidden, alpha, beta = 1, 6, 0.5, 2
+
+
+class Cl4ctrDeep(Cl4ctr):
+    def parts(self):
+        super().parts()
+        self.mlp = Tower(N)
+
+    def score(self, v):
+        return super().score(v) + self.mlp(v.flatten(1))[:, 0]
 
 
 ARCHS = [("lr", Lr), ("fm:4", Fm), ("fmfm:4", Fmfm), ("fmfm-vector:4", FmfmVector), ("deepfm-fx:4:8,4", DeepfmFx),
@@ -653,13 +810,55 @@ ARCHS = [("lr", Lr), ("fm:4", Fm), ("fmfm:4", Fmfm), ("fmfm-vector:4", FmfmVecto
          ("autoint-fx:4:heads=2,attention=4,scale=1,residual=0", AutointFxBare), ("autoint-plus:4:8,4", AutointPlus),
          ("eulernet:4:orders=7", Eulernet), ("eulernet:4:layers=1,orders=3,norm=0", EulernetOther), ("rfm:4:8,4", Rfm),
          ("rfm:4:8,4:layers=2,heads=3,attention=6,residual=0,group=2", RfmOther), ("dagfm:4", Dagfm),
-         ("dagfm-outer:4", DagfmOuter), ("twotower:4:8,4:item=3", Twotower)]
+         ("dagfm-outer:4", DagfmOuter), ("twotower:4:8,4:item=3", Twotower), ("mlp-fx:4:8,4", MlpFx),
+         ("afn:4:8,4:bn=0", Afn), ("final-2b:4:8,4", Final2b)]
+
+# with what makes training differ from inference
+DIFFERING = [
+    ("mlp-fx:4:8,4:bn=1", MlpFx, {"bn": 1}), ("mlp-fx:4:8,4:bn=2", MlpFx, {"bn": 2}),
+    ("mlp-fx:4:8,4:dice=1", MlpFx, {"dice": 1}), ("mlp-fx:4:8,4:bn=1,dice=1", MlpFx, {"bn": 1, "dice": 1}),
+    ("deepfm-fx:4:8,4:bn=1", DeepfmFx, {"bn": 1}), ("widedeep:4:8,4:bn=1", Widedeep, {"bn": 1}),
+    ("dcn-fx:4:8,4:bn=1", DcnFx, {"bn": 1}), ("dcnv2:4:8,4:bn=1", Dcnv2, {"bn": 1}),
+    ("dcnv2-stacked:4:8,4:bn=2", Dcnv2Stacked, {"bn": 2}), ("dcnv2-both:4:8,4:bn=1", Dcnv2Both, {"bn": 1}),
+    ("nfm-fx:4:8,4:bn=1", NfmFx, {"bn": 1}), ("fibinet-fx:4:8,4:bn=1", FibinetFx, {"bn": 1}),
+    ("fibinet-each:4:8,4:dice=1", FibinetEach, {"dice": 1}), ("fibinet-all:4:8,4:bn=2", FibinetAll, {"bn": 2}),
+    ("xdeepfm-fx:4:8,4:bn=1", XdeepfmFx, {"bn": 1}), ("pnn:4:8,4:bn=1", Pnn, {"bn": 1}),
+    ("finalmlp:4:8,4:heads=2,bn=1", Finalmlp, {"bn": 1}), ("final:4:8,4:bn=1", Final, {"bn": 1}),
+    ("final-2b:4:8,4:bn=1", Final2b, {"bn": 1}), ("ecn:4:bn=1", Ecn, {"bn": 1}), ("lcn:4:bn=1", Lcn, {"bn": 1}),
+    ("fcn:4:bn=1", Fcn, {"bn": 1}), ("edcn:4:bn=1", Edcn, {"bn": 1}), ("dlrm:4:8,4:bn=1", Dlrm, {"bn": 1}),
+    ("autoint-plus:4:8,4:bn=1", AutointPlus, {"bn": 1}), ("twotower:4:8,4:item=3,bn=1", Twotower, {"bn": 1}),
+    ("afn:4:8,4", Afn, {"bn": 1}), ("afn-plus:4:8,4", AfnPlus, {"bn": 1}),
+    ("afn-plus:4:8,4:neurons=7,shared=1,bn=0", AfnShared, {}),
+    ("cl4ctr:4:mask=0,encoder-dropout=0", Cl4ctr, {"mask": 0, "encoder-dropout": 0}),
+    ("cl4ctr:4:layers=1,feedforward=6,alpha=0.5,beta=2,mask=0,encoder-dropout=0", Cl4ctrOther,
+     {"mask": 0, "encoder-dropout": 0}),
+    ("cl4ctr-deepfm:4:8,4:mask=0,encoder-dropout=0,bn=1", Cl4ctrDeep, {"mask": 0, "encoder-dropout": 0, "bn": 1})]
+
+# that drop at random
+DROPPING = [
+    ("mlp-fx:4:8,4:dropout=0.3", MlpFx, {"dropout": 0.3}),
+    ("mlp-fx:4:8,4:bn=1,dropout=0.3", MlpFx, {"bn": 1, "dropout": 0.3}),
+    ("mlp-fx:4:8,4:bn=2,dropout=0.3,dice=1", MlpFx, {"bn": 2, "dropout": 0.3, "dice": 1}),
+    ("afm-fx:4:dropout=0.2,dropout2=0.1", AfmFx, {"dropout": 0.2, "dropout2": 0.1}),
+    ("finalmlp:4:8,4:heads=2,dropout=0.2,dropout2=0.1", Finalmlp, {"dropout": 0.2, "dropout2": 0.1}),
+    ("finalmlp:4:8,4:heads=2,bn=1,dropout2=0.1", Finalmlp, {"bn": 1, "dropout2": 0.1}),
+    ("masknet:4:8,4:norm=1,block=8,dropout=0.3", Masknet, {"dropout": 0.3}),
+    ("masknet-serial:4:8,4:norm=1,dropout=0.3", MasknetSerial, {"dropout": 0.3}),
+    ("final:4:8,4:bn=1,dropout=0.1", Final, {"bn": 1, "dropout": 0.1}),
+    ("final-2b:4:8,4:bn=1,dropout=0.1,dropout2=0.2", Final2b, {"bn": 1, "dropout": 0.1, "dropout2": 0.2}),
+    ("ecn:4:bn=1,dropout=0.1", Ecn, {"bn": 1, "dropout": 0.1}), ("fcn:4:dropout=0.1,dropout2=0.2", Fcn, {"dropout": 0.1}),
+    ("edcn:4:bn=1,dropout=0.1", Edcn, {"bn": 1, "dropout": 0.1}),
+    ("dlrm:4:8,4:bn=1,dropout=0.2,bottom-dropout=0.1", Dlrm, {"bn": 1, "dropout": 0.2, "bottom-dropout": 0.1}),
+    ("dlrm:4:8,4:bottom-dropout=0.1", Dlrm, {"bottom-dropout": 0.1}),
+    ("twotower:4:8,4:item=3,bn=1,dropout=0.2", Twotower, {"bn": 1, "dropout": 0.2}),
+    ("afn-plus:4:8,4:dropout=0.1,dnn-dropout=0.2", AfnPlus, {"bn": 1, "dropout": 0.1, "dnn-dropout": 0.2}),
+    ("cl4ctr:4", Cl4ctr, {}), ("cl4ctr-deepfm:4:8,4:bn=1,dropout=0.2", Cl4ctrDeep, {"bn": 1, "dropout": 0.2})]
 
 
 def weights(model):
     """As models.py has them, but a quarter the size, and rows of padding are 0: polynomials of a high degree stay small."""
     tables = {n + ".weight" for n, m in model.named_modules() if isinstance(m, nn.Embedding)}
-    for k, (name, p) in enumerate(sorted(model.state_dict().items())):
+    for k, (name, p) in enumerate(sorted(model.named_parameters())):
         u = (lane(100 + k, p.numel()) - 2**23) / 2.0**26
         if (p.dim() == 1 and name.endswith("weight")) or name == "mu":
             u = u + 1.0
@@ -669,7 +868,9 @@ def weights(model):
                 p[0] = 0
 
 
-def make(kind):
+def make(kind, how=None):
+    HOW.clear()
+    HOW.update(how or {})
     model = kind().double()
     weights(model)
     return model
@@ -688,7 +889,7 @@ def summary(g):
 
 def first(model, x, ids, y):
     s = model(x[:BATCH], ids[:BATCH])
-    F.binary_cross_entropy_with_logits(s, y[:BATCH]).backward()
+    model.loss(s, y[:BATCH]).backward()
     return s.detach().double().numpy(), {n: summary(p.grad.double()) for n, p in sorted(model.named_parameters())}
 
 
@@ -699,7 +900,7 @@ def train(model, x, ids, y):
     for k in range(STEPS):
         at = slice(k * BATCH, (k + 1) * BATCH)
         model.zero_grad()
-        value = F.binary_cross_entropy_with_logits(model(x[at], ids[at]), y[at])
+        value = model.loss(model(x[at], ids[at]), y[at])
         value.backward()
         for o in steps:
             o.step()
@@ -707,25 +908,46 @@ def train(model, x, ids, y):
     return out
 
 
+def inferred(model, x, ids):
+    model.eval()
+    with torch.no_grad():
+        return model(x[:BATCH], ids[:BATCH]).double().numpy()
+
+
 def main():
     torch.set_num_threads(1)
     print("arch", "what", "name", "values", sep="\t")
     ids, x, y, _ = data()
-    for arch, kind in ARCHS:
-        s, grads = first(make(kind), x, ids, y)
-        losses = train(make(kind), x, ids, y)
+    for arch, kind, how in [(arch, kind, None) for arch, kind in ARCHS] + DIFFERING:
+        s, grads = first(make(kind, how), x, ids, y)
+        model = make(kind, how)
+        losses = train(model, x, ids, y)
         show(arch, "logit", "", values=s)
         for name, g in grads.items():
             show(arch, "gradient", name, values=g)
         show(arch, "losses", "bce", values=losses)
-        # norms of small numbers cost digits: how many, PyTorch in single precision tells (logits, gradients, losses)
-        if issubclass(kind, (Eulernet, Rfm)):
-            s1, grads1 = first(make(kind).float(), x.float(), ids, y.float())
-            losses1 = train(make(kind).float(), x.float(), ids, y.float())
+        if how is not None:
+            after = inferred(model, x, ids)
+            show(arch, "inferred", "", values=after)
+            for name, b in sorted(model.named_buffers()):
+                if b.is_floating_point():
+                    show(arch, "buffer", name, values=b.numpy())
+        # norms of small numbers cost digits: how many, PyTorch in single precision tells (logits, gradients, losses, inference)
+        if issubclass(kind, (Eulernet, Rfm)) or how is not None:
+            s1, grads1 = first(make(kind, how).float(), x.float(), ids, y.float())
+            model = make(kind, how).float()
+            losses1 = train(model, x.float(), ids, y.float())
             spread = [max(abs(s1 - s) / np.maximum(abs(s), 0.01)),
                       max(max(abs(a - b) for a, b in zip(grads1[n], g)) / max(g[1], 1e-6) for n, g in grads.items()),
                       max(abs(a / b - 1) for a, b in zip(losses1, losses))]
+            if how is not None:
+                spread.append(max(abs(inferred(model, x.float(), ids) - after) / np.maximum(abs(after), 0.01)))
             show(arch, "spread", "", values=[float("%.0e" % v) for v in spread])
+    for arch, kind, how in DROPPING:
+        model = make(kind, how)
+        show(arch, "inferred", "", values=inferred(model, x, ids))
+        for name, p in sorted(model.named_parameters()):
+            show(arch, "parameter", name, values=[p.numel()])
 
 
 if __name__ == "__main__":
