@@ -18,7 +18,7 @@
 #define TOL_SUMMARY 1e-4
 #define TOL_ZOO_LOSS 1e-6
 #define TOL_INFERRED 1e-4
-#define TOL_BUFFER 1e-3
+#define TOL_BUFFER 0.02 /* twenty Adam steps: see zoo_buffers */
 #endif
 
 #define SUMMARY 4
