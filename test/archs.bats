@@ -2,7 +2,7 @@
 load setup
 
 ALL='afm autoint dcn deepfm fibinet mlp nfm xdeepfm'
-FX='afm-fx autoint-fx autoint-plus cin crossnetv2 dagfm dagfm-outer dcn-fx dcnv2 dcnv2-both dcnv2-stacked deepfm-fx dlrm ecn edcn eulernet fcn fibinet-all fibinet-each fibinet-fx final finalmlp fm fmfm fmfm-vector lcn lr masknet masknet-serial nfm-fx pnn rfm twotower widedeep xdeepfm-fx'
+FX='afm-fx afn afn-plus autoint-fx autoint-plus cin cl4ctr cl4ctr-deepfm crossnetv2 dagfm dagfm-outer dcn-fx dcnv2 dcnv2-both dcnv2-stacked deepfm-fx dlrm dmin ecn edcn eulernet fcn fibinet-all fibinet-each fibinet-fx final final-2b finalmlp fm fmfm fmfm-vector lcn lr masknet masknet-serial mlp-fx multidomain multitask nfm-fx pnn rfm twotower widedeep xdeepfm-fx'
 
 setup_suite_data() {
   D=$BATS_FILE_TMPDIR/data ORACLE=$TOP/test/oracle/models.py PYTHON=${PYTHON:-/usr/bin/python3}
@@ -146,11 +146,13 @@ AUC
     spelling=${spelling/WIDTH/8} spelling=${spelling/HIDDEN,.../32,16}
     ca-train -q --arch "$spelling" --batch 256 --epochs 2 --lr-table 0.01 -o m.safetensors past.car
     auc=$(ca-eval -q --model m.safetensors test.car | tail -n 1 | cut -f 1)
-    awk -v auc="$auc" 'BEGIN { exit !(auc > 0.69) }' || { echo "$spelling: auc $auc"; return 1; }
+    # these learn more slowly: products of logarithms, and vectors that learn other things as well
+    least=0.69; [[ $spelling != afn:* && $spelling != cl4ctr* ]] || least=0.64
+    awk -v auc="$auc" -v least=$least 'BEGIN { exit !(auc > least) }' || { echo "$spelling: auc $auc"; return 1; }
     ca-predict -q -m m.safetensors -j 1 test.car > one
     ca-model -q --weights-only m.safetensors > bare.safetensors
     ca-predict -q -m bare.safetensors -j 4 test.car > other
     cmp one other
-  done < <(ca-train --list-archs | awk -F '\t' '$5 == "FX" { print $4 }')
-  (( n == 35 ))
+  done < <(ca-train --list-archs | awk -F '\t' '$5 == "FX" && !/^(multi|dmin)/ { print $4 }')
+  (( n == 41 ))
 }

@@ -5,6 +5,7 @@
  * and two views of a row, each with elements dropped, are encoded alike.
  */
 #include "model/fx.h"
+#include "nn/init.h"
 #include "nn/objective.h"
 #include "nn/ops_contrast.h"
 #include "nn/ops_fields.h"
@@ -12,6 +13,7 @@
 #include "base/banned.h"
 
 enum { LAYERS, FEEDFORWARD };
+enum { MAIN, FIRST_ORDER }; /* the embeddings, in the order of their making */
 
 /* mask: share dropped of each view; encoder-dropout: inside the encoder */
 #define KEYS_CONTRAST \
@@ -76,6 +78,8 @@ static ca_val build(struct ca_graph *g, const struct ca_arch_spec *spec, size_t 
     if (n > 2)
         term[2] = ca_fx_deep(g, spec, v, "mlp", 1);
     learn_vectors(g, spec, v);
+    ca_init_tables(g, MAIN, (struct ca_init_rule){CA_INIT_NORMAL, 0.01});
+    ca_init_tables(g, FIRST_ORDER, (struct ca_init_rule){CA_INIT_NORMAL, 1});
     return ca_op_sum(g, term, n);
 }
 

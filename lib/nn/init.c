@@ -103,3 +103,10 @@ void ca_init_tables_xavier(struct ca_graph *g, size_t embed)
         if (g->table[i].embed == embed)
             g->table[i].init = ca_init_xavier(g->table[i].width, g->table[i].rows);
 }
+
+void ca_init_tables(struct ca_graph *g, size_t embed, struct ca_init_rule rule)
+{
+    for (size_t i = 0; i < g->n_tables; i++)
+        if (g->table[i].embed == embed)
+            g->table[i].init = rule;
+}

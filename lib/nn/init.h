@@ -20,5 +20,6 @@ void ca_init_fill(ca_real *p, size_t width, size_t stride, uint64_t from_row, ui
  * made with. Padding stays zero.
  */
 void ca_init_tables_xavier(struct ca_graph *g, size_t embed);
+void ca_init_tables(struct ca_graph *g, size_t embed, struct ca_init_rule rule); /* the same by a rule */
 
 #endif

@@ -3,643 +3,17 @@
 
 Prints, in double precision, of tiny models on made-up data: logits, of every gradient a few
 numbers (its product with draws, which depends on every element and its place, its norm, and
-elements spread over it), and twenty losses. test/unit/zoo.h makes the same weights and data.
+elements spread over it), and twenty losses; where training and inference differ, also the logits
+of inference after these twenty steps, and the running statistics. Of models that drop at random:
+the logits of inference, and the names of their parameters. test/unit/zoo.h makes the same weights
+and data.
 """
 import numpy as np
 import torch
 from torch import nn
-import torch.nn.functional as F
 
-from models import BATCH, NUMERIC, STEPS, VOCAB, data, lane
-
-D, HIDDEN = 4, [8, 4]
-FIELDS = NUMERIC + len(VOCAB)
-N = FIELDS * D
-PAIRS = [(i, j) for i in range(FIELDS) for j in range(i + 1, FIELDS)]
-
-
-def raw(*shape):
-    return nn.Parameter(torch.zeros(*shape))
-
-
-class Dict(nn.Module):
-    """Numeric features through linear maps, categorical ones through tables with padding; tables are named by column."""
-
-    def __init__(self, width, numeric=True):
-        super().__init__()
-        inner = nn.Module()
-        inner.embedding_layers = nn.ModuleDict()
-        if numeric:
-            for i in range(NUMERIC):
-                inner.embedding_layers["c%d" % i] = nn.Linear(1, width, bias=False)
-        for f, rows in enumerate(VOCAB):
-            inner.embedding_layers["c%d" % (NUMERIC + f)] = nn.Embedding(rows, width, padding_idx=0)
-        self.embedding_layer = inner
-
-    def forward(self, x, ids):
-        layers = self.embedding_layer.embedding_layers
-        out = [layers["c%d" % i](x[:, i:i + 1]) for i in range(NUMERIC) if "c%d" % i in layers]
-        out += [layers["c%d" % (NUMERIC + f)](ids[:, f]) for f in range(len(VOCAB))]
-        return torch.stack(out, 1)
-
-
-class LrTerm(nn.Module):
-    def __init__(self, bias):
-        super().__init__()
-        self.embedding_layer = Dict(1)
-        if bias:
-            self.bias = raw(1)
-
-    def forward(self, x, ids):
-        s = self.embedding_layer(x, ids).sum((1, 2))
-        return s + self.bias if hasattr(self, "bias") else s
-
-
-class Tower(nn.Module):
-    def __init__(self, width, hidden=HIDDEN, head=True):
-        super().__init__()
-        layers = []
-        for h in hidden:
-            layers += [nn.Linear(width, h), nn.ReLU()]
-            width = h
-        self.mlp = nn.Sequential(*layers, *([nn.Linear(width, 1)] if head else []))
-
-    def forward(self, x):
-        return self.mlp(x)
-
-
-def fm2(v):
-    return 0.5 * (v.sum(1) ** 2 - (v ** 2).sum(1))
-
-
-class Fx(nn.Module):
-    """lr: None, or whether the first-order term has a bias; at: where its module is."""
-    lr, at = None, "lr_layer"
-
-    def __init__(self):
-        super().__init__()
-        self.embedding_layer = Dict(D)
-        if self.lr is not None:
-            owner = self
-            for part in self.at.split(".")[:-1]:
-                setattr(owner, part, nn.Module())
-                owner = getattr(owner, part)
-            setattr(owner, self.at.split(".")[-1], LrTerm(self.lr))
-        self.parts()
-
-    def parts(self):
-        pass
-
-    def forward(self, x, ids):
-        s = self.score(self.embedding_layer(x, ids))
-        if self.lr is not None:
-            s = s + self.get_submodule(self.at)(x, ids)
-        return s
-
-
-class Lr(nn.Module):
-    def __init__(self):
-        super().__init__()
-        self.lr_layer = LrTerm(True)
-
-    def forward(self, x, ids):
-        return self.lr_layer(x, ids)
-
-
-class Fm(Fx):
-    lr, at = True, "fm.lr_layer"
-
-    def score(self, v):
-        return fm2(v).sum(1)
-
-
-class Fmfm(Fx):
-    lr = True
-
-    def parts(self):
-        self.interaction_weight = raw(len(PAIRS), D, D)
-
-    def score(self, v):
-        return sum(torch.einsum("ba,ac,bc->b", v[:, i], self.interaction_weight[p], v[:, j])
-                   for p, (i, j) in enumerate(PAIRS))
-
-
-class FmfmVector(Fx):
-    lr = True
-
-    def parts(self):
-        self.interaction_weight = raw(len(PAIRS), D)
-
-    def score(self, v):
-        return sum((v[:, i] * self.interaction_weight[p] * v[:, j]).sum(1) for p, (i, j) in enumerate(PAIRS))
-
-
-class DeepfmFx(Fx):
-    lr, at = True, "fm.lr_layer"
-
-    def parts(self):
-        self.mlp = Tower(N)
-
-    def score(self, v):
-        return fm2(v).sum(1) + self.mlp(v.flatten(1))[:, 0]
-
-
-class Widedeep(Fx):
-    lr = False
-
-    def parts(self):
-        self.dnn = Tower(N)
-
-    def score(self, v):
-        return self.dnn(v.flatten(1))[:, 0]
-
-
-class DcnFx(Fx):
-    def parts(self):
-        self.crossnet = nn.Module()
-        self.crossnet.cross_net = nn.ModuleList()
-        for _ in range(3):
-            layer = nn.Module()
-            layer.weight, layer.bias = nn.Linear(N, 1, bias=False), raw(N)
-            self.crossnet.cross_net.append(layer)
-        self.dnn = Tower(N, head=False)
-        self.fc = nn.Linear(N + HIDDEN[-1], 1)
-
-    def score(self, v):
-        x0 = x = v.flatten(1)
-        for layer in self.crossnet.cross_net:
-            x = x0 * layer.weight(x) + layer.bias + x
-        return self.fc(torch.cat([x, self.dnn(x0)], 1))[:, 0]
-
-
-class CrossnetV2(Fx):
-    stacked = parallel = False
-
-    def parts(self):
-        self.crossnet = nn.Module()
-        self.crossnet.cross_layers = nn.ModuleList([nn.Linear(N, N) for _ in range(3)])
-        width = 0 if self.stacked else N
-        if self.stacked:
-            self.stacked_dnn = Tower(N, head=False)
-            width += HIDDEN[-1]
-        if self.parallel:
-            self.parallel_dnn = Tower(N, head=False)
-            width += HIDDEN[-1]
-        self.fc = nn.Linear(width, 1)
-
-    def score(self, v):
-        x0 = x = v.flatten(1)
-        for layer in self.crossnet.cross_layers:
-            x = x0 * layer(x) + x
-        out = [self.stacked_dnn(x) if self.stacked else x]
-        if self.parallel:
-            out.append(self.parallel_dnn(x0))
-        return self.fc(torch.cat(out, 1))[:, 0]
-
-
-class Dcnv2(CrossnetV2):
-    parallel = True
-
-
-class Dcnv2Stacked(CrossnetV2):
-    stacked = True
-
-
-class Dcnv2Both(CrossnetV2):
-    stacked = parallel = True
-
-
-class AfmFx(Fx):
-    lr = True
-
-    def parts(self):
-        self.attention = nn.Sequential(nn.Linear(D, 10), nn.ReLU(), nn.Linear(10, 1, bias=False), nn.Softmax(1))
-        self.weight_p = nn.Linear(D, 1, bias=False)
-
-    def score(self, v):
-        e = torch.stack([v[:, i] * v[:, j] for i, j in PAIRS], 1)
-        return self.weight_p((self.attention(e) * e).sum(1))[:, 0]
-
-
-class NfmFx(Fx):
-    lr = False
-
-    def parts(self):
-        self.dnn = Tower(D)
-
-    def score(self, v):
-        return self.dnn(fm2(v))[:, 0]
-
-
-class FibinetFx(Fx):
-    lr = False
-    shape = (len(PAIRS), D, D)
-
-    def parts(self):
-        r = max(1, FIELDS // 3)
-        self.senet_layer = nn.Module()
-        self.senet_layer.excitation = nn.Sequential(
-            nn.Linear(FIELDS, r, bias=False), nn.ReLU(), nn.Linear(r, FIELDS, bias=False), nn.ReLU())
-        for name in ("bilinear_interaction1", "bilinear_interaction2"):
-            part = nn.Module()
-            part.bilinear_W = raw(*self.shape)
-            setattr(self, name, part)
-        self.dnn = Tower(2 * len(PAIRS) * D)
-
-    def of(self, w, p, i):
-        return w[p]
-
-    def forms(self, v, w):
-        return torch.cat([v[:, i] @ self.of(w, p, i) * v[:, j] for p, (i, j) in enumerate(PAIRS)], 1)
-
-    def score(self, v):
-        a = self.senet_layer.excitation(v.mean(2))
-        both = [self.forms(v, self.bilinear_interaction1.bilinear_W),
-                self.forms(v * a[:, :, None], self.bilinear_interaction2.bilinear_W)]
-        return self.dnn(torch.cat(both, 1))[:, 0]
-
-
-class FibinetEach(FibinetFx):
-    shape = (FIELDS, D, D)
-
-    def of(self, w, p, i):
-        return w[i]
-
-
-class FibinetAll(FibinetFx):
-    shape = (D, D)
-
-    def of(self, w, p, i):
-        return w
-
-
-class Cin(Fx):
-    def parts(self):
-        self.cin = nn.Module()
-        self.cin.cin_layer = nn.ModuleDict(
-            {"layer_%d" % (l + 1): nn.Conv1d(FIELDS * (16 if l else FIELDS), 16, 1) for l in range(3)})
-        self.cin.fc = nn.Linear(48, 1)
-
-    def network(self, v):
-        x, pool = v, []
-        for layer in self.cin.cin_layer.values():
-            z = torch.einsum("bhk,bmk->bhmk", v, x).flatten(1, 2)
-            x = layer(z)
-            pool.append(x.sum(2))
-        return self.cin.fc(torch.cat(pool, 1))[:, 0]
-
-    def score(self, v):
-        return self.network(v)
-
-
-class XdeepfmFx(Cin):
-    lr = False
-
-    def parts(self):
-        super().parts()
-        self.dnn = Tower(N)
-
-    def score(self, v):
-        return self.network(v) + self.dnn(v.flatten(1))[:, 0]
-
-
-class Pnn(Fx):
-    def parts(self):
-        self.dnn = Tower(N + len(PAIRS))
-
-    def score(self, v):
-        p = torch.stack([(v[:, i] * v[:, j]).sum(1) for i, j in PAIRS], 1)
-        return self.dnn(torch.cat([v.flatten(1), p], 1))[:, 0]
-
-
-class Finalmlp(Fx):
-    heads = 2
-
-    def parts(self):
-        self.mlp1, self.mlp2 = Tower(N, head=False), Tower(N, head=False)
-        self.fusion_module = nn.Module()
-        h = HIDDEN[-1]
-        self.fusion_module.w_x, self.fusion_module.w_y = nn.Linear(h, 1), nn.Linear(h, 1)
-        self.fusion_module.w_xy = raw(h * h // self.heads, 1)
-
-    def score(self, v):
-        f, h, n = self.fusion_module, HIDDEN[-1], self.heads
-        a, b = self.mlp1(v.flatten(1)), self.mlp2(v.flatten(1))
-        w = f.w_xy.view(n, h // n, h // n)
-        xy = torch.einsum("bni,nij,bnj->b", a.view(-1, n, h // n), w, b.view(-1, n, h // n))
-        return f.w_x(a)[:, 0] + f.w_y(b)[:, 0] + xy
-
-
-class MaskBlock(nn.Module):
-    def __init__(self, width, out):
-        super().__init__()
-        r = max(1, width * 10 // 100)
-        self.mask_layer = nn.Sequential(nn.Linear(N, r), nn.ReLU(), nn.Linear(r, width))
-        self.hidden_layer = nn.Sequential(nn.Linear(width, out, bias=False), nn.LayerNorm(out), nn.ReLU())
-
-    def forward(self, e, h):
-        return self.hidden_layer(self.mask_layer(e) * h)
-
-
-class Masknet(Fx):
-    def parts(self):
-        self.mask_net = nn.Module()
-        self.mask_net.mask_blocks = nn.ModuleList([MaskBlock(N, 8) for _ in range(2)])
-        self.mask_net.dnn = Tower(16)
-
-    def score(self, v):
-        e = v.flatten(1)
-        return self.mask_net.dnn(torch.cat([b(e, e) for b in self.mask_net.mask_blocks], 1))[:, 0]
-
-
-class MasknetSerial(Fx):
-    def parts(self):
-        self.mask_net = nn.Module()
-        self.mask_net.mask_blocks = nn.ModuleList([MaskBlock(w, h) for w, h in zip([N] + HIDDEN, HIDDEN)])
-        self.mask_net.fc = nn.Sequential(nn.Linear(HIDDEN[-1], 1))
-
-    def score(self, v):
-        e = h = v.flatten(1)
-        for b in self.mask_net.mask_blocks:
-            h = b(e, h)
-        return self.mask_net.fc(h)[:, 0]
-
-
-class Final(Fx):
-    def parts(self):
-        self.field_gate = nn.Module()
-        self.field_gate.linear = nn.Linear(FIELDS, FIELDS)
-        self.block1 = nn.Module()
-        self.block1.layer = nn.ModuleList()
-        for w, h in zip([2 * N] + HIDDEN, HIDDEN):
-            layer = nn.Module()
-            layer.linear = nn.Linear(w, h)
-            self.block1.layer.append(layer)
-        self.fc1 = nn.Linear(HIDDEN[-1], 1)
-
-    def score(self, v):
-        gate = self.field_gate.linear(v.transpose(1, 2)).transpose(1, 2)
-        x = torch.cat([v, v * gate], 1).flatten(1)
-        for layer in self.block1.layer:
-            h2, h1 = layer.linear(x).chunk(2, 1)
-            x = F.relu(torch.cat([h2, h1 * h2], 1))
-        return self.fc1(x)[:, 0]
-
-
-class Ecn(Fx):
-    name, head, linear = "ECN", "dfc", False
-
-    def parts(self):
-        net = nn.Module()
-        net.w = nn.ModuleList([nn.Linear(N, N // 2, bias=False) for _ in range(4)])
-        net.layer_norm = nn.ModuleList([nn.LayerNorm(N // 2) for _ in range(4)])
-        net.b = nn.ParameterList([raw(N) for _ in range(4)])
-        setattr(net, self.head, nn.Linear(N, 1))
-        setattr(self, self.name, net)
-
-    @classmethod
-    def network(cls, net, v):
-        a, b = v.chunk(2, 2)
-        x0 = x = torch.cat([a.flatten(1), b.flatten(1)], 1)
-        for w, norm, bias in zip(net.w, net.layer_norm, net.b):
-            h = w(x)
-            c = torch.cat([h, h * F.relu(norm(h))], 1)
-            x = (x0 if cls.linear else x) * (c + bias) + x
-        return getattr(net, cls.head)(x)[:, 0]
-
-    def score(self, v):
-        return self.network(getattr(self, self.name), v)
-
-
-class Lcn(Ecn):
-    name, head, linear = "LCN", "sfc", True
-
-
-class AutointFx(Fx):
-    layers, heads, width, scale, residual, norm = 2, 1, 8, False, True, False
-
-    def parts(self):
-        self.self_attention = nn.ModuleList()
-        for i in range(self.layers):
-            layer, d = nn.Module(), self.width if i else D
-            layer.W_q, layer.W_k, layer.W_v = (nn.Linear(d, self.width, bias=False) for _ in range(3))
-            if self.residual and d != self.width:
-                layer.W_res = nn.Linear(d, self.width, bias=False)
-            if self.norm:
-                layer.layer_norm = nn.LayerNorm(self.width)
-            self.self_attention.append(layer)
-        self.fc = nn.Linear(FIELDS * self.width, 1)
-
-    def attended(self, v):
-        for layer in self.self_attention:
-            q, k, u = (w(v).unflatten(2, (self.heads, -1)).transpose(1, 2) for w in (layer.W_q, layer.W_k, layer.W_v))
-            scores = q @ k.transpose(2, 3) / (q.shape[3] ** 0.5 if self.scale else 1)
-            y = (torch.softmax(scores, 3) @ u).transpose(1, 2).flatten(2)
-            if self.residual:
-                y = y + (layer.W_res(v) if hasattr(layer, "W_res") else v)
-            if self.norm:
-                y = layer.layer_norm(y)
-            v = F.relu(y)
-        return self.fc(v.flatten(1))[:, 0]
-
-    def score(self, v):
-        return self.attended(v)
-
-
-class AutointFxOther(AutointFx):
-    layers, heads, width, scale, residual, norm = 2, 3, 6, True, True, True
-
-
-class AutointFxBare(AutointFx):
-    layers, heads, width, scale, residual, norm = 2, 2, 4, True, False, False
-
-
-class AutointPlus(AutointFx):
-    def parts(self):
-        super().parts()
-        self.dnn = Tower(N)
-
-    def score(self, v):
-        return self.attended(v) + self.dnn(v.flatten(1))[:, 0]
-
-
-class Eulernet(Fx):
-    """With torch's complex numbers; logarithm, power and exponential are its own."""
-    layers, orders, norm = 2, 7, True
-
-    def parts(self):
-        self.mu = raw(1, FIELDS, 1)
-        self.Euler_interaction_layers = nn.ModuleList()
-        for i in range(self.layers):
-            layer, n, m = nn.Module(), self.orders if i else FIELDS, self.orders
-            layer.inter_orders = raw(n, m)
-            layer.im = nn.Linear(n * D, m * D)
-            layer.bias_lam, layer.bias_theta = raw(1, D, m), raw(1, D, m)
-            if self.norm:
-                layer.norm_r, layer.norm_p = nn.LayerNorm(D), nn.LayerNorm(D)
-            self.Euler_interaction_layers.append(layer)
-        self.reg = nn.Linear(self.orders * D, 1)
-
-    def score(self, e):
-        r, p = self.mu * torch.cos(e), self.mu * torch.sin(e)
-        for layer in self.Euler_interaction_layers:
-            size = torch.complex(0.5 * torch.log(r * r + p * p + 1e-8), torch.atan2(p, r))
-            bias = torch.complex(layer.bias_lam, layer.bias_theta).transpose(1, 2)
-            z = torch.exp(torch.einsum("bnk,nm->bmk", size, layer.inter_orders.to(size.dtype)) + bias)
-            r, p = (F.relu(layer.im(x.flatten(1))).unflatten(1, (-1, D)) + y for x, y in ((r, z.real), (p, z.imag)))
-            if self.norm:
-                r, p = layer.norm_r(r), layer.norm_p(p)
-        return (self.reg(r.flatten(1)) + self.reg(p.flatten(1)))[:, 0]
-
-
-class EulernetOther(Eulernet):
-    layers, orders, norm = 1, 3, False
-
-
-class Rfm(Fx):
-    layers, heads, width, group, residual = 1, 1, 16, None, True
-
-    def parts(self):
-        self.saro_layers = nn.ModuleList()
-        for i in range(self.layers):
-            layer, d = nn.Module(), self.width if i else D
-            layer.Q, layer.K, layer.V = (raw(FIELDS, d, self.width) for _ in range(3))
-            layer.weight = raw(1, self.width // self.heads)
-            layer.linear_transform = nn.Linear(d, self.width, bias=False)
-            layer.norm = nn.LayerNorm(self.width)
-            self.saro_layers.append(layer)
-        if self.residual:
-            self.projection = nn.Linear(D, self.width)
-            self.norm1, self.norm2 = nn.LayerNorm(self.width), nn.LayerNorm(self.width)
-        self.ampnet = nn.Module()
-        self.ampnet.block = nn.ModuleList()
-        width = FIELDS * self.width
-        for h in HIDDEN:
-            layer = nn.Module()
-            layer.linear = nn.Linear(width, h)
-            layer.norm1, layer.norm2 = nn.LayerNorm(self.group or h), nn.LayerNorm(self.group or h)
-            self.ampnet.block.append(layer)
-            width = h
-        self.ampnet.regularization = nn.Linear(width, 1)
-
-    def rotate(self, layer, theta):
-        """Differences of all pairs of angles, as the formula has them."""
-        q, k, v = (torch.einsum("bfd,fdw->bfw", theta, w).unflatten(2, (self.heads, -1)) for w in (layer.Q, layer.K, layer.V))
-        scores = (layer.weight * torch.cos(q[:, :, None] - k[:, None])).sum(-1).sigmoid()
-        out = torch.einsum("bijh,bjhk->bihk", scores, v).flatten(2)
-        return layer.norm(out + layer.linear_transform(theta))
-
-    def score(self, v):
-        theta = v
-        for layer in self.saro_layers:
-            theta = self.rotate(layer, theta)
-        r, p = torch.cos(theta), torch.sin(theta)
-        if self.residual:
-            r = self.norm1(r + torch.cos(self.projection(v)))
-            p = self.norm2(p + torch.sin(self.projection(v)))
-        r, p = r.flatten(1), p.flatten(1)
-        for layer in self.ampnet.block:
-            g = self.group or layer.linear.out_features
-            r, p = (norm(F.relu(layer.linear(x)).unflatten(1, (-1, g))).flatten(1)
-                    for x, norm in ((r, layer.norm1), (p, layer.norm2)))
-        return (self.ampnet.regularization(r) + self.ampnet.regularization(p))[:, 0]
-
-
-class RfmOther(Rfm):
-    layers, heads, width, group, residual = 2, 3, 6, 2, False
-
-
-class Dagfm(Fx):
-    outer = False
-
-    def parts(self):
-        self.connect_layer = raw(FIELDS, FIELDS)
-        self.p = nn.ParameterList([raw(FIELDS, FIELDS, D) for _ in range(3)])
-        if self.outer:
-            self.q = nn.ParameterList([raw(FIELDS, FIELDS, D) for _ in range(3)])
-        self.linear = nn.Linear(4 * FIELDS, 1)
-
-    def score(self, v):
-        edges = torch.ones(FIELDS, FIELDS, dtype=v.dtype).triu()
-        h0 = h = torch.einsum("sf,bfk->bsk", self.connect_layer, v)
-        states = [h.sum(2)]
-        for i, p in enumerate(self.p):
-            if self.outer:
-                t = torch.einsum("bfk,fsk->bfs", h, p) * edges
-                h = h0 * torch.einsum("bfs,fsk->bsk", t, self.q[i])
-            else:
-                h = h0 * torch.einsum("bfk,fsk,fs->bsk", h, p, edges)
-            states.append(h.sum(2))
-        return self.linear(torch.cat(states, 1))[:, 0]
-
-
-class DagfmOuter(Dagfm):
-    outer = True
-
-
-class Twotower(Fx):
-    item = 3
-
-    def parts(self):
-        self.user_tower, self.item_tower = (self.tower(n * D) for n in (FIELDS - self.item, self.item))
-
-    def tower(self, width):
-        tower = Tower(width, HIDDEN[:-1], head=False)
-        tower.mlp.append(nn.Linear(HIDDEN[-2], HIDDEN[-1]))
-        return tower
-
-    def score(self, v):
-        user, item = v[:, :-self.item].flatten(1), v[:, -self.item:].flatten(1)
-        return (self.user_tower(user) * self.item_tower(item)).sum(1)
-
-
-class Fcn(Fx):
-    def parts(self):
-        for kind in (Ecn, Lcn):
-            setattr(self, kind.name, getattr(kind(), kind.name))
-
-    def score(self, v):
-        return sum(kind.network(getattr(self, kind.name), v) for kind in (Ecn, Lcn)) / 2
-
-
-class Edcn(Fx):
-    def parts(self):
-        self.regulation_modules, self.cross_layers, self.dense_layers = (nn.ModuleList() for _ in range(3))
-        for _ in range(3):
-            gate, cross = nn.Module(), nn.Module()
-            gate.g1, gate.g2 = raw(FIELDS), raw(FIELDS)
-            cross.weight, cross.bias = nn.Linear(N, 1, bias=False), raw(N)
-            self.regulation_modules.append(gate)
-            self.cross_layers.append(cross)
-            self.dense_layers.append(Tower(N, [N], head=False))
-        self.fc = nn.Linear(3 * N, 1)
-
-    def score(self, v):
-        z, c0 = v.flatten(1), None
-        for gate, cross, dense in zip(self.regulation_modules, self.cross_layers, self.dense_layers):
-            c, t = (torch.softmax(w, 0).repeat_interleave(D) * z for w in (gate.g1, gate.g2))
-            c0 = c if c0 is None else c0
-            c = c0 * cross.weight(c) + cross.bias
-            t = dense(t)
-            z = c * t
-        return self.fc(torch.cat([c, t, z], 1))[:, 0]
-
-
-class Dlrm(nn.Module):
-    def __init__(self):
-        super().__init__()
-        self.embedding_layer = Dict(D, numeric=False)
-        self.bottom_mlp = Tower(NUMERIC, [64, 64, 64, D], head=False)
-        f = len(VOCAB) + 1
-        self.top_mlp = Tower(f * (f - 1) // 2 + D)
-
-    def forward(self, x, ids):
-        dense = self.bottom_mlp(x)
-        v = torch.cat([self.embedding_layer(x, ids), dense[:, None]], 1)
-        f = v.shape[1]
-        p = torch.stack([(v[:, i] * v[:, j]).sum(1) for i in range(f) for j in range(i + 1, f)], 1)
-        return self.top_mlp(torch.cat([p, dense], 1))[:, 0]
-
+from models import BATCH, STEPS, data, lane
+from twins import *
 
 ARCHS = [("lr", Lr), ("fm:4", Fm), ("fmfm:4", Fmfm), ("fmfm-vector:4", FmfmVector), ("deepfm-fx:4:8,4", DeepfmFx),
          ("widedeep:4:8,4", Widedeep), ("dcn-fx:4:8,4", DcnFx), ("crossnetv2:4", CrossnetV2), ("dcnv2:4:8,4", Dcnv2),
@@ -653,13 +27,55 @@ ARCHS = [("lr", Lr), ("fm:4", Fm), ("fmfm:4", Fmfm), ("fmfm-vector:4", FmfmVecto
          ("autoint-fx:4:heads=2,attention=4,scale=1,residual=0", AutointFxBare), ("autoint-plus:4:8,4", AutointPlus),
          ("eulernet:4:orders=7", Eulernet), ("eulernet:4:layers=1,orders=3,norm=0", EulernetOther), ("rfm:4:8,4", Rfm),
          ("rfm:4:8,4:layers=2,heads=3,attention=6,residual=0,group=2", RfmOther), ("dagfm:4", Dagfm),
-         ("dagfm-outer:4", DagfmOuter), ("twotower:4:8,4:item=3", Twotower)]
+         ("dagfm-outer:4", DagfmOuter), ("twotower:4:8,4:item=3", Twotower), ("mlp-fx:4:8,4", MlpFx),
+         ("afn:4:8,4:bn=0", Afn), ("final-2b:4:8,4", Final2b)]
+
+# with what makes training differ from inference
+DIFFERING = [
+    ("mlp-fx:4:8,4:bn=1", MlpFx, {"bn": 1}), ("mlp-fx:4:8,4:bn=2", MlpFx, {"bn": 2}),
+    ("mlp-fx:4:8,4:dice=1", MlpFx, {"dice": 1}), ("mlp-fx:4:8,4:bn=1,dice=1", MlpFx, {"bn": 1, "dice": 1}),
+    ("deepfm-fx:4:8,4:bn=1", DeepfmFx, {"bn": 1}), ("widedeep:4:8,4:bn=1", Widedeep, {"bn": 1}),
+    ("dcn-fx:4:8,4:bn=1", DcnFx, {"bn": 1}), ("dcnv2:4:8,4:bn=1", Dcnv2, {"bn": 1}),
+    ("dcnv2-stacked:4:8,4:bn=2", Dcnv2Stacked, {"bn": 2}), ("dcnv2-both:4:8,4:bn=1", Dcnv2Both, {"bn": 1}),
+    ("nfm-fx:4:8,4:bn=1", NfmFx, {"bn": 1}), ("fibinet-fx:4:8,4:bn=1", FibinetFx, {"bn": 1}),
+    ("fibinet-each:4:8,4:dice=1", FibinetEach, {"dice": 1}), ("fibinet-all:4:8,4:bn=2", FibinetAll, {"bn": 2}),
+    ("xdeepfm-fx:4:8,4:bn=1", XdeepfmFx, {"bn": 1}), ("pnn:4:8,4:bn=1", Pnn, {"bn": 1}),
+    ("finalmlp:4:8,4:heads=2,bn=1", Finalmlp, {"bn": 1}), ("final:4:8,4:bn=1", Final, {"bn": 1}),
+    ("final-2b:4:8,4:bn=1", Final2b, {"bn": 1}), ("ecn:4:bn=1", Ecn, {"bn": 1}), ("lcn:4:bn=1", Lcn, {"bn": 1}),
+    ("fcn:4:bn=1", Fcn, {"bn": 1}), ("edcn:4:bn=1", Edcn, {"bn": 1}), ("dlrm:4:8,4:bn=1", Dlrm, {"bn": 1}),
+    ("autoint-plus:4:8,4:bn=1", AutointPlus, {"bn": 1}), ("twotower:4:8,4:item=3,bn=1", Twotower, {"bn": 1}),
+    ("afn:4:8,4", Afn, {"bn": 1}), ("afn-plus:4:8,4", AfnPlus, {"bn": 1}),
+    ("afn-plus:4:8,4:neurons=7,shared=1,bn=0", AfnShared, {}),
+    ("cl4ctr:4:mask=0,encoder-dropout=0", Cl4ctr, {"mask": 0, "encoder-dropout": 0}),
+    ("cl4ctr:4:layers=1,feedforward=6,alpha=0.5,beta=2,mask=0,encoder-dropout=0", Cl4ctrOther,
+     {"mask": 0, "encoder-dropout": 0}),
+    ("cl4ctr-deepfm:4:8,4:mask=0,encoder-dropout=0,bn=1", Cl4ctrDeep, {"mask": 0, "encoder-dropout": 0, "bn": 1})]
+
+# that drop at random
+DROPPING = [
+    ("mlp-fx:4:8,4:dropout=0.3", MlpFx, {"dropout": 0.3}),
+    ("mlp-fx:4:8,4:bn=1,dropout=0.3", MlpFx, {"bn": 1, "dropout": 0.3}),
+    ("mlp-fx:4:8,4:bn=2,dropout=0.3,dice=1", MlpFx, {"bn": 2, "dropout": 0.3, "dice": 1}),
+    ("afm-fx:4:dropout=0.2,dropout2=0.1", AfmFx, {"dropout": 0.2, "dropout2": 0.1}),
+    ("finalmlp:4:8,4:heads=2,dropout=0.2,dropout2=0.1", Finalmlp, {"dropout": 0.2, "dropout2": 0.1}),
+    ("finalmlp:4:8,4:heads=2,bn=1,dropout2=0.1", Finalmlp, {"bn": 1, "dropout2": 0.1}),
+    ("masknet:4:8,4:norm=1,block=8,dropout=0.3", Masknet, {"dropout": 0.3}),
+    ("masknet-serial:4:8,4:norm=1,dropout=0.3", MasknetSerial, {"dropout": 0.3}),
+    ("final:4:8,4:bn=1,dropout=0.1", Final, {"bn": 1, "dropout": 0.1}),
+    ("final-2b:4:8,4:bn=1,dropout=0.1,dropout2=0.2", Final2b, {"bn": 1, "dropout": 0.1, "dropout2": 0.2}),
+    ("ecn:4:bn=1,dropout=0.1", Ecn, {"bn": 1, "dropout": 0.1}), ("fcn:4:dropout=0.1,dropout2=0.2", Fcn, {"dropout": 0.1}),
+    ("edcn:4:bn=1,dropout=0.1", Edcn, {"bn": 1, "dropout": 0.1}),
+    ("dlrm:4:8,4:bn=1,dropout=0.2,bottom-dropout=0.1", Dlrm, {"bn": 1, "dropout": 0.2, "bottom-dropout": 0.1}),
+    ("dlrm:4:8,4:bottom-dropout=0.1", Dlrm, {"bottom-dropout": 0.1}),
+    ("twotower:4:8,4:item=3,bn=1,dropout=0.2", Twotower, {"bn": 1, "dropout": 0.2}),
+    ("afn-plus:4:8,4:dropout=0.1,dnn-dropout=0.2", AfnPlus, {"bn": 1, "dropout": 0.1, "dnn-dropout": 0.2}),
+    ("cl4ctr:4", Cl4ctr, {}), ("cl4ctr-deepfm:4:8,4:bn=1,dropout=0.2", Cl4ctrDeep, {"bn": 1, "dropout": 0.2})]
 
 
 def weights(model):
     """As models.py has them, but a quarter the size, and rows of padding are 0: polynomials of a high degree stay small."""
     tables = {n + ".weight" for n, m in model.named_modules() if isinstance(m, nn.Embedding)}
-    for k, (name, p) in enumerate(sorted(model.state_dict().items())):
+    for k, (name, p) in enumerate(sorted(model.named_parameters())):
         u = (lane(100 + k, p.numel()) - 2**23) / 2.0**26
         if (p.dim() == 1 and name.endswith("weight")) or name == "mu":
             u = u + 1.0
@@ -669,7 +85,9 @@ def weights(model):
                 p[0] = 0
 
 
-def make(kind):
+def make(kind, how=None):
+    HOW.clear()
+    HOW.update(how or {})
     model = kind().double()
     weights(model)
     return model
@@ -688,7 +106,7 @@ def summary(g):
 
 def first(model, x, ids, y):
     s = model(x[:BATCH], ids[:BATCH])
-    F.binary_cross_entropy_with_logits(s, y[:BATCH]).backward()
+    model.loss(s, y[:BATCH]).backward()
     return s.detach().double().numpy(), {n: summary(p.grad.double()) for n, p in sorted(model.named_parameters())}
 
 
@@ -699,7 +117,7 @@ def train(model, x, ids, y):
     for k in range(STEPS):
         at = slice(k * BATCH, (k + 1) * BATCH)
         model.zero_grad()
-        value = F.binary_cross_entropy_with_logits(model(x[at], ids[at]), y[at])
+        value = model.loss(model(x[at], ids[at]), y[at])
         value.backward()
         for o in steps:
             o.step()
@@ -707,25 +125,46 @@ def train(model, x, ids, y):
     return out
 
 
+def inferred(model, x, ids):
+    model.eval()
+    with torch.no_grad():
+        return model(x[:BATCH], ids[:BATCH]).double().numpy()
+
+
 def main():
     torch.set_num_threads(1)
     print("arch", "what", "name", "values", sep="\t")
     ids, x, y, _ = data()
-    for arch, kind in ARCHS:
-        s, grads = first(make(kind), x, ids, y)
-        losses = train(make(kind), x, ids, y)
+    for arch, kind, how in [(arch, kind, None) for arch, kind in ARCHS] + DIFFERING:
+        s, grads = first(make(kind, how), x, ids, y)
+        model = make(kind, how)
+        losses = train(model, x, ids, y)
         show(arch, "logit", "", values=s)
         for name, g in grads.items():
             show(arch, "gradient", name, values=g)
         show(arch, "losses", "bce", values=losses)
-        # norms of small numbers cost digits: how many, PyTorch in single precision tells (logits, gradients, losses)
-        if issubclass(kind, (Eulernet, Rfm)):
-            s1, grads1 = first(make(kind).float(), x.float(), ids, y.float())
-            losses1 = train(make(kind).float(), x.float(), ids, y.float())
+        if how is not None:
+            after = inferred(model, x, ids)
+            show(arch, "inferred", "", values=after)
+            for name, b in sorted(model.named_buffers()):
+                if b.is_floating_point():
+                    show(arch, "buffer", name, values=b.numpy())
+        # norms of small numbers cost digits: how many, PyTorch in single precision tells (logits, gradients, losses, inference)
+        if issubclass(kind, (Eulernet, Rfm)) or how is not None:
+            s1, grads1 = first(make(kind, how).float(), x.float(), ids, y.float())
+            model = make(kind, how).float()
+            losses1 = train(model, x.float(), ids, y.float())
             spread = [max(abs(s1 - s) / np.maximum(abs(s), 0.01)),
                       max(max(abs(a - b) for a, b in zip(grads1[n], g)) / max(g[1], 1e-6) for n, g in grads.items()),
                       max(abs(a / b - 1) for a, b in zip(losses1, losses))]
+            if how is not None:
+                spread.append(max(abs(inferred(model, x.float(), ids) - after) / np.maximum(abs(after), 0.01)))
             show(arch, "spread", "", values=[float("%.0e" % v) for v in spread])
+    for arch, kind, how in DROPPING:
+        model = make(kind, how)
+        show(arch, "inferred", "", values=inferred(model, x, ids))
+        for name, p in sorted(model.named_parameters()):
+            show(arch, "parameter", name, values=[p.numel()])
 
 
 if __name__ == "__main__":
