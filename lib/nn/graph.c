@@ -534,6 +534,19 @@ static void place_in_concats(struct ca_graph *g)
     }
 }
 
+/* From the logit back: nodes come after what they read. */
+static void find_logit_nodes(struct ca_graph *g)
+{
+    int k = g->value[g->logit].node;
+
+    if (k >= 0)
+        g->node[k].for_logit = 1;
+    for (; k >= 0; k--)
+        for (size_t i = 0; g->node[k].for_logit && i < g->node[k].op.n_in; i++)
+            if (g->value[g->node[k].in[i]].node >= 0)
+                g->node[g->value[g->node[k].in[i]].node].for_logit = 1;
+}
+
 int ca_graph_finish(struct ca_graph *g, ca_val logit, struct ca_err *err)
 {
     size_t widest = 0;
@@ -563,6 +576,7 @@ int ca_graph_finish(struct ca_graph *g, ca_val logit, struct ca_err *err)
     g->chunk_rows = widest < 1024 ? CA_CHUNK_ROWS_LEAST : 2 * CA_CHUNK_ROWS_LEAST;
     g->lanes = g->dense_count < (size_t)256 << 10 ? 8 : 4;
 
+    find_logit_nodes(g);
     place_in_concats(g);
     for (size_t i = 0; i < g->n_values; i++) {
         struct ca_value *v = &g->value[i];

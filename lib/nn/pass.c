@@ -28,6 +28,7 @@ struct batch {
     size_t chunks;
     int touched;         /* the tables hold a compact copy of this batch's rows */
     int training;        /* operators behave as in training */
+    int logit_only;      /* nothing but the logit is wanted */
     int embed_grad;      /* the net's embed_grad holds a part of the embedding's gradient */
     uint64_t key;        /* of this batch's masks */
     /* of a pass in stages: the nodes [from, to) of this one, and whether it is the first of its direction */
@@ -130,7 +131,11 @@ static void forward(const struct batch *b, const struct ca_frame *w, size_t firs
     struct ca_mat in[CA_OP_MAX_INPUTS], din[CA_OP_MAX_INPUTS];
 
     for (size_t k = from; k < to; k++) {
-        struct ca_ctx c = context(b, w, k, first, rows, in, din, NULL);
+        struct ca_ctx c;
+
+        if (b->logit_only && !b->net->graph->node[k].for_logit)
+            continue;
+        c = context(b, w, k, first, rows, in, din, NULL);
         b->net->graph->node[k].op.type->forward(&b->net->graph->node[k].op, &c);
     }
 }
@@ -610,6 +615,9 @@ int ca_net_forward_heads(struct ca_net *n, const struct ca_feed *feed, float *co
     int code;
 
     b.chunks = (feed->rows + n->graph->chunk_rows - 1) / n->graph->chunk_rows;
+    b.logit_only = 1;
+    for (size_t h = 1; h < n->graph->n_heads; h++)
+        b.logit_only &= !head[h];
     if ((code = check_ids(n, feed, err)) || (code = reserve_chunks(n, b.chunks, err)))
         return code;
     ca_pool_run(n->pool, b.chunks, forward_task, &b);

@@ -23,6 +23,7 @@ struct ca_node {
     int out;
     size_t scratch; /* offset in the scratch memory, in elements */
     size_t stats, back_stats; /* offsets among the statistics of a batch */
+    int for_logit;            /* the logit depends on it; else it is there for training or for other heads */
 };
 
 /* One vector of an embedding: the row of a table that a column of ids names, the use-th of the table's columns. */

@@ -275,8 +275,56 @@ static void refusals(void)
     ca_pool_free(pool);
 }
 
+static size_t calls;
+
+static void counting_forward(const struct ca_op *op, const struct ca_ctx *c)
+{
+    (void)op;
+    calls++;
+    for (size_t r = 0; r < c->rows; r++)
+        c->out.p[r * c->out.ld] = 1;
+}
+
+static void counting_backward(const struct ca_op *op, const struct ca_ctx *c)
+{
+    (void)op;
+    (void)c;
+}
+
+/* A head beside the logit, on a value that only it reads. */
+static ca_val beside(struct ca_graph *g, const struct kit_shape *s)
+{
+    static const struct ca_op_type type = {.name = "counting", .forward = counting_forward, .backward = counting_backward};
+    struct ca_op op = {.type = &type, .n_in = 1, .out_width = 1};
+    ca_val x = ca_graph_numeric(g);
+
+    (void)s;
+    ca_graph_head(g, ca_graph_add(g, &op, &x));
+    return ca_op_linear(g, x, "logit", 1, 1);
+}
+
+static void skipped(void)
+{
+    struct ca_pool *pool = ca_pool_new(1, NULL);
+    struct ca_net *n = kit_net(beside, &shape, pool, 4, 0);
+    struct kit_batch b = kit_batch(&shape, 5, 1, 0);
+    float logit[5], other[5], *both[2] = {logit, other};
+    double sum;
+
+    kit_must(ca_net_forward(n, &b.feed, logit, NULL), NULL);
+    OK(!calls, "a prediction computes nothing that the logit does not need");
+    kit_must(ca_net_forward_heads(n, &b.feed, both, NULL), NULL);
+    OK(calls == 1 && other[4] == 1.0f, "unless it is asked for");
+    kit_must(ca_net_gradient(n, &b.feed, &ca_loss_bce, &b.target, &sum, NULL, NULL), NULL);
+    OK(calls == 2, "training does");
+    kit_batch_free(&b, &shape);
+    ca_net_free(n);
+    ca_pool_free(pool);
+}
+
 int main(void)
 {
+    skipped();
     batch_norm();
     far_mean();
     dropout();
