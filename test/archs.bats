@@ -2,7 +2,7 @@
 load setup
 
 ALL='afm autoint dcn deepfm fibinet mlp nfm xdeepfm'
-FX='afm-fx afn afn-plus autoint-fx autoint-plus cin cl4ctr cl4ctr-deepfm crossnetv2 dagfm dagfm-outer dcn-fx dcnv2 dcnv2-both dcnv2-stacked deepfm-fx dlrm dmin ecn edcn eulernet fcn fibinet-all fibinet-each fibinet-fx final final-2b finalmlp fm fmfm fmfm-vector lcn lr masknet masknet-serial mlp-fx multidomain multitask nfm-fx pnn rfm twotower widedeep xdeepfm-fx'
+FX='afm-fx afn afn-plus autoint-fx autoint-plus cin cl4ctr cl4ctr-deepfm crossnetv2 dagfm dagfm-outer dcn-fx dcnv2 dcnv2-both dcnv2-stacked deepfm-fx dlrm dmin dmin-multidomain dmin-multitask ecn edcn eulernet fcn fibinet-all fibinet-each fibinet-fx final final-2b finalmlp fm fmfm fmfm-vector lcn lr masknet masknet-serial mlp-fx multidomain multitask nfm-fx pnn rfm twotower widedeep xdeepfm-fx'
 
 setup_suite_data() {
   D=$BATS_FILE_TMPDIR/data ORACLE=$TOP/test/oracle/models.py PYTHON=${PYTHON:-/usr/bin/python3}

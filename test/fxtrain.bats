@@ -130,3 +130,39 @@ auc() {
   for model in fm2 deepfm; do ca-model -q --tensors $model.safetensors | grep '^embedding_layer.*words.weight' > $model.tsv; done
   cmp fm2.tsv deepfm.tsv
 }
+
+@test "a tower for the item: which columns it has can be told, and travels with the model" {
+  ca-train -q --arch twotower:4:8,4 --item-fields item --batch 500 --lr 0.01 -o told.safetensors "$LISTS"
+  # the user has the shop and the list, the item its own column
+  [[ $(ca-model -q --tensors told.safetensors | awk -F '\t' '$1 == "user_tower.mlp.0.weight" { print $3 }') == 8x8 ]]
+  [[ $(ca-model -q --tensors told.safetensors | awk -F '\t' '$1 == "item_tower.mlp.0.weight" { print $3 }') == 8x4 ]]
+  ca-train -q --init told.safetensors --batch 500 --lr 0.01 -o next.safetensors "$LISTS"
+  ca-train -q --arch twotower:4:8,4 --item-fields shop,item --batch 500 -o two.safetensors "$LISTS"
+  [[ $(ca-model -q --tensors two.safetensors | awk -F '\t' '$1 == "item_tower.mlp.0.weight" { print $3 }') == 8x8 ]]
+  run -2 --separate-stderr ca-train --arch twotower:4:8,4 --item-fields item,nothing -o x.safetensors "$LISTS"
+  [[ $stderr == *nothing* && ! -e x.safetensors ]]
+}
+
+@test "several tasks and domains: each learns its own, and ca-predict gives the one that is asked for" {
+  awk 'BEGIN { srand(3); print "y,like,item,shop,tenant"
+    for (i = 0; i < 6000; i++) { item = int(rand() * 12); shop = int(rand() * 6); d = int(rand() * 3)
+      print (rand() < ((item + (d == 1)) % 2 ? 0.8 : 0.2)) "," (rand() < (shop % 2 ? 0.8 : 0.2)) ",i" item ",s" shop ",d" d } }' > a.csv
+  printf 'format = csv\nmin-count = 1\ny label\nlike task\nitem categorical\nshop categorical\ntenant domain\n' > a.schema
+  ca-import -q --schema ./a.schema -o a.car a.csv
+  ca-train -q --arch multitask:8:16 --lr 0.01 --batch 100 --epochs 3 -o m.safetensors a.car
+  ca-predict -q -m m.safetensors --task like -c p a.car | ca-eval -q --label like - | awk -F '\t' 'NR == 2 { exit !($1 > 0.78) }'
+  ca-predict -q -m m.safetensors --task like -c p a.car | ca-eval -q - | awk -F '\t' 'NR == 2 { exit !($1 < 0.55) }'
+  run -2 --separate-stderr ca-predict -m m.safetensors --task love a.car
+  [[ $stderr == *love* ]]
+  # a domain that turns the item's sign: one model for all cannot see it, a tower each can
+  ca-train -q --arch mlp-fx:8:16 --lr 0.01 --batch 100 --epochs 3 -o one.safetensors a.car
+  ca-train -q --arch multidomain:8:16 --lr 0.01 --batch 100 --epochs 3 -o each.safetensors a.car
+  awk -v one="$(auc one.safetensors a.car)" -v each="$(auc each.safetensors a.car)" 'BEGIN { exit !(one < 0.72 && each > 0.78) }'
+  # labels are needed to learn, not to predict
+  ca-cat -q --drop like -o bare.car a.car
+  ca-predict -q -m m.safetensors --task like bare.car > one.tsv
+  ca-predict -q -m m.safetensors --task like a.car > other.tsv
+  cmp one.tsv other.tsv
+  run -3 --separate-stderr ca-train --init m.safetensors -o x.safetensors bare.car
+  [[ $stderr == *tasks* && ! -e x.safetensors ]]
+}

@@ -6,7 +6,7 @@
  */
 #include <stdio.h>
 
-#include "model/fx.h"
+#include "model/dmin.h"
 #include "nn/ops_fields.h"
 #include "nn/ops_sequence.h"
 
@@ -16,10 +16,7 @@
 
 enum { HEADS, REFINER, POSITION, ATTENTION, ATTENTION_2, ATTENTION_DICE, FLOAT_MASK };
 
-static const struct ca_arch_key keys[] = {
-    {"heads", 4, 1, 64, 0}, {"refiner", 1, 0, 1, 0}, {"position", 8, 0, 1024, 0}, {"attention", 80, 1, 65536, 0},
-    {"attention-2", 40, 0, 65536, 0}, {"attention-dice", 0, 0, 1, 0}, {"float-mask", 0, 0, 1, 0},
-    CA_FX_KEY_SHARE("attention-dropout", 0), CA_FX_KEYS_TOWER(0), {0}};
+static const struct ca_arch_key keys[] = {CA_DMIN_KEYS, CA_FX_KEYS_TOWER(0), {0}};
 
 /* The behaviour: places [L M], what is there [L], and the target [M]. */
 struct behaviour {
@@ -158,8 +155,7 @@ static size_t extract(struct ca_graph *g, const struct ca_arch_spec *spec, const
     return heads;
 }
 
-/* [interests, all embeddings but those of the behaviour] */
-static ca_val representation(struct ca_graph *g, const struct ca_arch_spec *spec)
+ca_val ca_dmin_representation(struct ca_graph *g, const struct ca_arch_spec *spec)
 {
     const struct ca_inputs *in = ca_graph_inputs(g);
     ca_val part[64 + CA_SEQUENCES_MAX + 2], fields, numeric = {-1}, all;
@@ -189,7 +185,7 @@ static ca_val representation(struct ca_graph *g, const struct ca_arch_spec *spec
 
 static ca_val build(struct ca_graph *g, const struct ca_arch_spec *spec)
 {
-    return ca_fx_deep(g, spec, representation(g, spec), "dnn", 1);
+    return ca_fx_deep(g, spec, ca_dmin_representation(g, spec), "dnn", 1);
 }
 
 const struct ca_arch ca_arch_dmin = {

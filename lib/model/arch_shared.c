@@ -1,19 +1,20 @@
 /*
  * Hard parameter sharing (specification: models 27): one body for all, a tower
  * for each task, which every row teaches, or for each domain, whose rows teach
- * it alone.
+ * it alone. The body is a perceptron on all fields, or that of DMIN.
  */
 #include <stdio.h>
 
+#include "model/dmin.h"
 #include "model/fx.h"
 #include "nn/objective.h"
 
 #include "base/banned.h"
 
+#define TOWER(width) {"tower", width, 0, 65536, 0}
 
-
-static const struct ca_arch_key task_keys[] = {{"tower", 64, 0, 65536, 0}, CA_FX_KEYS_TOWER(0), {0}},
-                                domain_keys[] = {{"tower", 64, 0, 65536, 0}, CA_FX_KEYS_TOWER(0), {0}};
+static const struct ca_arch_key dmin_keys[] = {CA_DMIN_KEYS, CA_FX_KEYS_TOWER(0), TOWER(128), {0}},
+                                plain_keys[] = {CA_FX_KEYS_TOWER(0), TOWER(64), {0}};
 
 /* A tower on the body: one hidden layer, unless its width is 0, and the logit. */
 static ca_val tower(struct ca_graph *g, ca_val x, const struct ca_arch_spec *spec, size_t i)
@@ -25,11 +26,6 @@ static ca_val tower(struct ca_graph *g, ca_val x, const struct ca_arch_spec *spe
     if (how.bn == CA_FX_BN_ONCE)
         how.bn = CA_FX_BN_NONE; /* once is at the bottom */
     return ca_fx_tower(g, x, ca_fx_layer(name, "tower", i, NULL), &width, width > 0, 1, &how);
-}
-
-static ca_val body(struct ca_graph *g, const struct ca_arch_spec *spec)
-{
-    return ca_fx_deep(g, spec, ca_fx_vectors(g, spec), "bottom", 0);
 }
 
 /* The sum over tasks; the main one by the loss that was asked for, so that it can be distilled. */
@@ -47,9 +43,9 @@ static double sum_of_tasks(const struct ca_objective *o, const struct ca_head_ro
 
 static const struct ca_objective tasks = {.name = "sum of tasks", .needs_tasks = 1, .row = sum_of_tasks};
 
-static ca_val multitask(struct ca_graph *g, const struct ca_arch_spec *spec)
+static ca_val towers_of_tasks(struct ca_graph *g, const struct ca_arch_spec *spec, ca_val x)
 {
-    ca_val x = body(g, spec), logit = tower(g, x, spec, 0);
+    ca_val logit = tower(g, x, spec, 0);
 
     if (!ca_graph_inputs(g)->n_tasks)
         ca_graph_refuse(g, "the architecture learns several tasks, and the records have no column of role task");
@@ -60,9 +56,9 @@ static ca_val multitask(struct ca_graph *g, const struct ca_arch_spec *spec)
 }
 
 /* sum_j of the logits times the row's domain as a one among zeros: the tower of another domain gets no gradient. */
-static ca_val multidomain(struct ca_graph *g, const struct ca_arch_spec *spec)
+static ca_val towers_of_domains(struct ca_graph *g, const struct ca_arch_spec *spec, ca_val x)
 {
-    ca_val x = body(g, spec), domain = ca_graph_domain(g), all = {-1}, both[2];
+    ca_val domain = ca_graph_domain(g), all = {-1}, both[2];
 
     for (size_t j = 0; j < ca_graph_width(g, domain); j++) {
         both[0] = all;
@@ -72,13 +68,33 @@ static ca_val multidomain(struct ca_graph *g, const struct ca_arch_spec *spec)
     return ca_op_part_sums(g, ca_op_product(g, all, domain), 1);
 }
 
+static ca_val multitask(struct ca_graph *g, const struct ca_arch_spec *spec)
+{
+    return towers_of_tasks(g, spec, ca_fx_deep(g, spec, ca_fx_vectors(g, spec), "bottom", 0));
+}
+
+static ca_val multidomain(struct ca_graph *g, const struct ca_arch_spec *spec)
+{
+    return towers_of_domains(g, spec, ca_fx_deep(g, spec, ca_fx_vectors(g, spec), "bottom", 0));
+}
+
+static ca_val dmin_multitask(struct ca_graph *g, const struct ca_arch_spec *spec)
+{
+    return towers_of_tasks(g, spec, ca_fx_deep(g, spec, ca_dmin_representation(g, spec), "dnn", 0));
+}
+
+static ca_val dmin_multidomain(struct ca_graph *g, const struct ca_arch_spec *spec)
+{
+    return towers_of_domains(g, spec, ca_fx_deep(g, spec, ca_dmin_representation(g, spec), "dnn", 0));
+}
+
 const struct ca_arch ca_arch_multitask = {
     .name = "multitask",
     .summary = "a shared perceptron with a tower for each task",
     .source = "hard parameter sharing (ExFM, arXiv 2502.17494), in the form of FuxiCTR's ShareBottom",
     .build = multitask,
     .family = CA_FAMILY_FX,
-    .keys = task_keys,
+    .keys = plain_keys,
     .reads = CA_READS_TASKS,
 };
 
@@ -88,6 +104,26 @@ const struct ca_arch ca_arch_multidomain = {
     .source = "hard parameter sharing over domains (ExFM, arXiv 2502.17494)",
     .build = multidomain,
     .family = CA_FAMILY_FX,
-    .keys = domain_keys,
+    .keys = plain_keys,
+    .reads = CA_READS_DOMAIN,
+};
+
+const struct ca_arch ca_arch_dmin_multitask = {
+    .name = "dmin-multitask",
+    .summary = "DMIN with a tower for each task on its first layers",
+    .source = "hard parameter sharing (ExFM, arXiv 2502.17494) on DMIN (CIKM 2020)",
+    .build = dmin_multitask,
+    .family = CA_FAMILY_FX,
+    .keys = dmin_keys,
+    .reads = CA_READS_TASKS,
+};
+
+const struct ca_arch ca_arch_dmin_multidomain = {
+    .name = "dmin-multidomain",
+    .summary = "DMIN with a tower for each domain on its first layers",
+    .source = "hard parameter sharing over domains (ExFM, arXiv 2502.17494) on DMIN (CIKM 2020)",
+    .build = dmin_multidomain,
+    .family = CA_FAMILY_FX,
+    .keys = dmin_keys,
     .reads = CA_READS_DOMAIN,
 };

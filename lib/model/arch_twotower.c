@@ -10,15 +10,39 @@ enum { ITEM };
 
 static const struct ca_arch_key keys[] = {{"item", 1, 1, 1024, 0}, CA_FX_KEYS_TOWER(0), {0}};
 
-/* Fields from this one on are the item's. */
-static size_t first_of_item(struct ca_graph *g, const struct ca_arch_spec *spec)
+/* Does field i of all describe the item? As the model was told, else the last ones do. Lists are the user's past. */
+static int of_item(struct ca_graph *g, const struct ca_arch_spec *spec, size_t i)
 {
-    size_t fields = ca_fx_fields(g), item = spec->option[ITEM];
+    const struct ca_inputs *in = ca_graph_inputs(g);
 
-    if (item < fields)
-        return fields - item;
-    ca_graph_refuse(g, "no fields are left for the user: the item has too many");
-    return 0;
+    if (!in->of_item)
+        return i + spec->option[ITEM] >= ca_fx_fields(g);
+    return i >= in->n_numeric && i - in->n_numeric < in->n_fields && in->of_item[i - in->n_numeric];
+}
+
+/* The vectors of one side, run by run. */
+static ca_val side(struct ca_graph *g, const struct ca_arch_spec *spec, ca_val v, int item)
+{
+    size_t fields = ca_fx_fields(g), d = spec->width;
+    ca_val all = {-1};
+    int any = 0;
+
+    for (size_t i = 0, end; i < fields; i = end) {
+        int this_side = of_item(g, spec, i) == item;
+
+        for (end = i + 1; end < fields && of_item(g, spec, end) == of_item(g, spec, i); end++)
+            ;
+        if (!this_side)
+            continue;
+        if (any)
+            all = ca_op_concat(g, (ca_val[2]){all, ca_op_range(g, v, i * d, (end - i) * d)}, 2);
+        else
+            all = ca_op_range(g, v, i * d, (end - i) * d);
+        any = 1;
+    }
+    if (!any)
+        ca_graph_refuse(g, item ? "no field describes the item" : "no fields are left for the user: the item has too many");
+    return all;
 }
 
 /* Hidden layers, the last without a ReLU. */
@@ -35,11 +59,9 @@ static ca_val tower(struct ca_graph *g, const struct ca_arch_spec *spec, ca_val 
 
 static ca_val build(struct ca_graph *g, const struct ca_arch_spec *spec)
 {
-    size_t at = first_of_item(g, spec) * spec->width;
-    ca_val v = ca_fx_vectors(g, spec), user, item;
+    ca_val v = ca_fx_vectors(g, spec);
+    ca_val user = tower(g, spec, side(g, spec, v, 0), "user_tower"), item = tower(g, spec, side(g, spec, v, 1), "item_tower");
 
-    user = tower(g, spec, ca_op_range(g, v, 0, at), "user_tower");
-    item = tower(g, spec, ca_op_range(g, v, at, ca_graph_width(g, v) - at), "item_tower");
     return ca_op_part_sums(g, ca_op_product(g, user, item), 1);
 }
 

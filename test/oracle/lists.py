@@ -211,7 +211,10 @@ class Dmin(Base):
         for i in range(h):
             s = ex.layer_norm[i](ex.W_o[i](a[:, i]) + places)
             interests.append(ex.target_attention[i](ex.ffn[i](s) + s, target, keep))
-        return [self.dnn.mlp(torch.cat(interests + e.numeric(x) + columns + [e.pooled(items, 2)], 1))[:, 0]]
+        return self.score(torch.cat(interests + e.numeric(x) + columns + [e.pooled(items, 2)], 1))
+
+    def score(self, x):
+        return [self.dnn.mlp(x)[:, 0]]
 
 
 class DminPlain(Dmin):
@@ -222,10 +225,37 @@ class DminDice(Dmin):
     dice, float_mask, norm = True, True, True
 
 
+class DminMultitask(Dmin):
+    towers = 3
+
+    def parts(self):
+        super().parts()
+        self.dnn.mlp = self.dnn.mlp[:-1]
+        self.tower = nn.ModuleList([tower(HIDDEN[-1], [3]) for _ in range(self.towers)])
+
+    def score(self, x):
+        v = self.dnn.mlp(x)
+        return [t.mlp(v)[:, 0] for t in self.tower]
+
+    def loss(self, heads, y, tasks):
+        return Multitask.loss(self, heads, y, tasks)
+
+
+class DminMultidomain(DminMultitask):
+    def forward(self, x, ids, items, domain):
+        s = torch.stack(super().forward(x, ids, items, domain), 1)
+        return [s.gather(1, domain[:, None])[:, 0]]
+
+    def loss(self, heads, y, tasks):
+        return F.binary_cross_entropy_with_logits(heads[0], y)
+
+
 ARCHS = [("deepfm-fx:4:8,4", Deepfm), ("multitask:4:8,4:tower=3", Multitask), ("multidomain:4:8,4:tower=3", Multidomain),
          ("dmin:4:8,4:heads=2,position=3,attention=6,attention-2=5", Dmin),
          ("dmin:4:8,4:heads=1,refiner=0,position=0,attention=6,attention-2=0", DminPlain),
-         ("dmin:4:8,4:heads=2,position=3,attention=6,attention-2=5,attention-dice=1,float-mask=1,bn=2", DminDice)]
+         ("dmin:4:8,4:heads=2,position=3,attention=6,attention-2=5,attention-dice=1,float-mask=1,bn=2", DminDice),
+         ("dmin-multitask:4:8,4:heads=2,position=3,attention=6,attention-2=5,tower=3", DminMultitask),
+         ("dmin-multidomain:4:8,4:heads=2,position=3,attention=6,attention-2=5,tower=3", DminMultidomain)]
 
 
 def make(kind):

@@ -30,6 +30,8 @@ static const char *const list_archs[] = {
     "dmin:4:8,4:heads=2,position=3,attention=6,attention-2=5",
     "dmin:4:8,4:heads=1,refiner=0,position=0,attention=6,attention-2=0",
     "dmin:4:8,4:heads=2,position=3,attention=6,attention-2=5,attention-dice=1,float-mask=1,bn=2",
+    "dmin-multitask:4:8,4:heads=2,position=3,attention=6,attention-2=5,tower=3",
+    "dmin-multidomain:4:8,4:heads=2,position=3,attention=6,attention-2=5,tower=3",
 };
 
 static struct {
