@@ -129,7 +129,11 @@ $(BUILD)/double/%.o: %.c $(BUILD)/flags | $(if $(BLAS_DIR),,blas)
 	$(Q)$(CC) $(CPPFLAGS_ALL) -DCA_DOUBLE $(CFLAGS_ALL) -MMD -MP -c $< -o $@
 $(BUILD)/libdouble.a: $(DOUBLE_OBJ) $(BUILD)/lib.list
 	$(Q)rm -f $@; $(AR) rcsD $@ $(DOUBLE_OBJ)
-$(BUILD)/bench_%: test/bench_%.c $(LIB)
+# programs of the bench, optimised as compute loops of the library are
+BENCH := $(patsubst test/bench/%.c,$(BUILD)/bench/%,$(sort $(wildcard test/bench/*.c)))
+$(BUILD)/bench/%: SPEED = $(patsubst -O2,-O3,$(filter -O2,$(CFLAGS))) -fno-math-errno -fno-trapping-math
+$(BUILD)/bench/%: test/bench/%.c $(LIB)
+	@mkdir -p $(@D)
 	$(Q)$(CC) $(CPPFLAGS_ALL) -Itest -Itest/unit $(CFLAGS_ALL) -MMD -MP -o $@ $< $(LIB) $(LDLIBS_ALL)
 $(BUILD)/unit/test_%: test/unit/test_%.c $(LIB)
 	@mkdir -p $(@D)
@@ -137,7 +141,7 @@ $(BUILD)/unit/test_%: test/unit/test_%.c $(LIB)
 $(BUILD)/unit/grad_%: test/unit/grad_%.c $(BUILD)/libdouble.a
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(CPPFLAGS_ALL) -DCA_DOUBLE -Itest/unit $(CFLAGS_ALL) -MMD -MP -o $@ $< $(BUILD)/libdouble.a $(LDLIBS_ALL)
--include $(UNIT:=.d) $(GRAD:=.d) $(DOUBLE_OBJ:.o=.d)
+-include $(BENCH:=.d) $(UNIT:=.d) $(GRAD:=.d) $(DOUBLE_OBJ:.o=.d)
 
 # Each tap-PART prints TAP on stdout; test/run counts what they print.
 PARTS := unit bats examples lint headers rooms
@@ -162,8 +166,8 @@ unit: $(UNIT) $(GRAD) ## build the C tests
 tap-unit: unit
 	@test/programs $(UNIT) $(GRAD)
 BATS ?= $(sort $(wildcard test/*.bats))
-tap-bats: all
-	@CA_BIN=$(abspath $(BIN)) test/programs --under 'bats --tap' $(BATS)
+tap-bats: all $(BENCH)
+	@CA_BIN=$(abspath $(BIN)) CA_BENCH=$(abspath $(BUILD)/bench) test/programs --under 'bats --tap' $(BATS)
 # the method on real data, which is not part of the project: a check of its own
 .PHONY: check-method-data tap-method-data
 check-method-data: ## does the method work on MovieLens-1M: CA_DATA/ml1m.csv.gz, five seeds, some minutes
@@ -202,9 +206,15 @@ golden: ## compute the golden numbers anew: test/golden/NAME.tsv is what the ind
 # ---- experiments ----------------------------------------------------------
 
 QUICK := $(BUILD)/quickstart$(if $(SCHEMA),-$(notdir $(SCHEMA)))
-.PHONY: bench
-bench: $(BUILD)/bench_train ## rows a second of training and prediction, by network and number of threads
-	@$<
+# settings are in test/bench/bench: BENCH_SCALE=tiny is over in seconds, the whole takes an hour and 60 GB of disk
+.PHONY: bench bench-peer bench-programs
+bench-programs: $(BENCH)
+bench: all $(BENCH) ## measure the machine, every architecture and every stage: build/bench/out/page.md (BENCH_SCALE=tiny|full)
+	@CA_BIN=$(abspath $(BIN)) test/bench/bench $(BUILD)/bench $(BUILD)/bench/out
+bench-peer: all $(BENCH) ## the architectures beside PyTorch in the same rounds, and the ratios to its best settings
+	@$(call install_packages,python3-torch libopenblas0-openmp)
+	@BENCH_PARTS="$${BENCH_PARTS:-machine archs tables tool peer}" BENCH_ARCHS="$${BENCH_ARCHS:-mlp fibinet dcn autoint afm}" \
+	BENCH_PYTHON=$(PYTHON) CA_BIN=$(abspath $(BIN)) test/bench/bench $(BUILD)/bench $(BUILD)/bench/peer
 
 .PHONY: quickstart
 quickstart: ## build, then switch a small model and print the table; DATA=FILE SCHEMA=NAME for your own log
@@ -261,7 +271,7 @@ uninstall: ## remove what install put there
 
 .PHONY: clean distclean help
 clean: ## remove what was built, not the results of pipelines
-	rm -rf $(addprefix $(BUILD)/,obj double unit man completions check asan clang flags commit lib.list crossadapt.pc \
+	rm -rf $(addprefix $(BUILD)/,obj double unit bench man completions check asan clang flags commit lib.list crossadapt.pc \
 	libcrossadapt.a libdouble.a) $(TOOLS:%=bin/%)
 distclean: ## remove everything that is not a source
 	rm -rf $(BUILD) $(filter-out %.c,$(wildcard bin/ca-*))
