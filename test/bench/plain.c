@@ -29,7 +29,8 @@ static double best(double a, double b)
 #define LAYERS 3
 #define MOST 256
 static const uint32_t field_rows[8] = {2000, 50, 9000, 300, 12, 4000, 7, 3000};
-static const struct kit_shape shape = {4, 8, 8, field_rows, {64, 32, 4}, LAYERS};
+static const struct kit_shape shape = {
+    .numeric = 4, .fields = 8, .width = 8, .rows = field_rows, .hidden = {64, 32, 4}, .n_hidden = LAYERS};
 
 struct layer {
     size_t in, out;
