@@ -49,7 +49,7 @@ MAN := $(patsubst man/%,$(BUILD)/man/%,$(sort $(wildcard man/*.[1-9])))
 
 # compute loops are written for the vectoriser: it wakes up at -O3, and a square root that may set errno
 # or a comparison that may trap stops it; no result changes with these
-$(BUILD)/obj/lib/nn/%.o $(BUILD)/double/lib/nn/%.o: SPEED = $(patsubst -O2,-O3,$(filter -O2,$(CFLAGS))) -fno-math-errno -fno-trapping-math
+$(BUILD)/obj/lib/nn/%.o $(BUILD)/double/lib/nn/%.o $(BUILD)/obj/lib/record/block.o: SPEED = $(patsubst -O2,-O3,$(filter -O2,$(CFLAGS))) -fno-math-errno -fno-trapping-math
 
 # what objects depend on besides their sources
 include pipelines/settle.mk
