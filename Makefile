@@ -33,10 +33,12 @@ CFLAGS ?= -O2 -g
 BLAS_INC := $(firstword $(wildcard /usr/include/*/openblas-pthread /usr/include/*/openblas-serial))
 BLAS_DIR := $(patsubst %/,%,$(dir $(firstword $(wildcard /usr/lib/*/openblas-pthread/libopenblas.so \
 	/usr/lib/*/openblas-serial/libopenblas.so))))
-CPPFLAGS_ALL = -Ilib $(addprefix -isystem ,$(BLAS_INC)) -D_POSIX_C_SOURCE=200809L -D_DEFAULT_SOURCE $(CPPFLAGS)
+# Debian's libdeflate-dev, where it is there: blocks are then unpacked in less than half the time, to the same bytes
+LIBDEFLATE ?= $(if $(wildcard /usr/include/libdeflate.h),$(firstword $(wildcard /usr/lib/*/libdeflate.so)))
+CPPFLAGS_ALL = -Ilib $(if $(LIBDEFLATE),-DCA_LIBDEFLATE) $(addprefix -isystem ,$(BLAS_INC)) -D_POSIX_C_SOURCE=200809L -D_DEFAULT_SOURCE $(CPPFLAGS)
 CFLAGS_ALL = -std=c11 $(WARN) $(CFLAGS) $(SPEED) -ffp-contract=off -pthread $(EXTRA_CFLAGS)
 comma := ,
-LDLIBS_ALL := $(if $(BLAS_DIR),-L$(BLAS_DIR) -Wl$(comma)-rpath$(comma)$(BLAS_DIR)) -lopenblas -ljansson -lxxhash -lz -lm \
+LDLIBS_ALL := $(if $(BLAS_DIR),-L$(BLAS_DIR) -Wl$(comma)-rpath$(comma)$(BLAS_DIR)) -lopenblas -ljansson -lxxhash -lz $(if $(LIBDEFLATE),-ldeflate) -lm \
 	$(LDLIBS)
 
 LIB_SRC := $(sort $(wildcard lib/*/*.c lib/*/*/*.c))
@@ -246,7 +248,7 @@ Description: record streams, click models and the switch between their architect
 Version: $(VERSION)
 Requires: jansson
 Libs: -L$${libdir} -lcrossadapt
-Libs.private: -L$(BLAS_DIR) -lopenblas -lxxhash -lz -lm -pthread
+Libs.private: -L$(BLAS_DIR) -lopenblas -lxxhash -lz $(if $(LIBDEFLATE),-ldeflate) -lm -pthread
 Cflags: -I$${includedir}
 endef
 export PC

@@ -1,7 +1,6 @@
 #include "record/reader.h"
 
-#include <zlib.h>
-
+#include "base/inflate.h"
 #include "base/json.h"
 #include "base/mem.h"
 #include "record/access.h"
@@ -95,18 +94,14 @@ static int next_frame(struct ca_reader *r, const uint8_t **p, struct ca_err *err
 static int inflate_frame(const char *name, const struct ca_frame *f, int64_t at, const uint8_t *p, struct ca_area *a,
                          struct ca_err *err)
 {
-    uLongf len = (uLongf)f->raw;
-    uLong used = (uLong)f->stored;
-    int rc = ca_area_need(a, (size_t)f->raw, 0, err), z;
+    int rc = ca_area_need(a, (size_t)f->raw, 0, err);
 
     if (rc)
         return rc;
-    z = uncompress2(a->p, &len, p, &used);
-    if (z == Z_MEM_ERROR)
-        return ca_err_set(err, CA_EMEMORY, "out of memory: cannot decompress");
-    if (z != Z_OK || len != f->raw || used != f->stored)
-        return CA_WIRE_FAULT(err, CA_EFORMAT, name, at, "frame whose compressed data are malformed");
-    return 0;
+    rc = ca_inflate(a->p, (size_t)f->raw, p, (size_t)f->stored, NULL);
+    if (rc == CA_EMEMORY)
+        return ca_err_set(err, rc, "out of memory: cannot decompress");
+    return rc ? CA_WIRE_FAULT(err, rc, name, at, "frame whose compressed data are malformed") : 0;
 }
 
 static int read_attachment(struct ca_reader *r, const uint8_t *p, struct ca_err *err)
