@@ -99,13 +99,15 @@ static int same(const struct ca_block *a, size_t af, const struct ca_block *b, s
     return 1;
 }
 
+static uint64_t writers = 1; /* threads that write */
+
 static int write_stream(const struct ca_head *h, const struct ca_block *b, uint64_t block_rows, uint64_t level)
 {
     struct ca_writer_opts o = {block_rows, level};
     struct ca_writer *w;
 
     /* in uneven pieces, so that pieces and blocks do not agree */
-    if (ca_writer_open(&w, path, h, &o, NULL, NULL))
+    if (ca_writer_open(&w, path, h, &o, NULL, NULL) || ca_writer_behind(w, writers, NULL))
         return -1;
     for (size_t i = 0, m; i < b->rows; i += m) {
         m = i % 5 + 1 < b->rows - i ? i % 5 + 1 : b->rows - i;
@@ -596,6 +598,38 @@ static void test_ahead(const struct ca_head *h, const struct ca_block *all)
     }
 }
 
+/* Whoever writes them, the bytes are the same. */
+static void test_behind(const struct ca_head *h, const struct ca_block *all)
+{
+    static const uint64_t rows[] = {1, 7, 64, 4096}, threads[] = {1, 2, 3, 5};
+
+    for (uint64_t level = 0; level < 2; level++)
+        for (size_t k = 0; k < 4; k++) {
+            uint8_t *plain = NULL;
+            size_t n = 0;
+            int ok = 1;
+
+            for (size_t t = 0; t < 4; t++) {
+                size_t m = 0;
+                uint8_t *p;
+
+                writers = threads[t];
+                ok &= !write_stream(h, all, rows[k], level);
+                p = slurp(&m);
+                if (!t) {
+                    plain = p;
+                    n = m;
+                    continue;
+                }
+                ok &= p && plain && m == n && !memcmp(p, plain, n);
+                free(p);
+            }
+            OK(ok && n > 1000, "the same bytes with a thread that writes, and several that compress");
+            free(plain);
+        }
+    writers = 1;
+}
+
 static void test_spool(const struct ca_head *h, const struct ca_block *all)
 {
     struct ca_err err = {0};
@@ -687,6 +721,7 @@ int main(void)
         test_round_trip(&h, &all);
         test_random_access(&h, &all);
         test_ahead(&h, &all);
+        test_behind(&h, &all);
         test_spool(&h, &all);
         all.rows = 20;
         test_damage(&h, &all);
