@@ -103,7 +103,7 @@ static int start(struct ca_ahead *a, struct ca_err *err)
     failed = pthread_create(&a->thread, NULL, make, a);
     (void)pthread_sigmask(SIG_SETMASK, &old, NULL);
     if (failed)
-        return ca_err_set(err, CA_ETHREAD, "cannot start a thread to read ahead");
+        return ca_err_set(err, CA_ETHREAD, "cannot start thread for reading ahead");
     a->started = 1;
     return 0;
 }

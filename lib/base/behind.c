@@ -74,7 +74,7 @@ struct ca_behind *ca_behind_new(size_t places, ca_behind_fn *fn, void *arg, stru
     failed = pthread_create(&b->thread, NULL, work, b);
     (void)pthread_sigmask(SIG_SETMASK, &old, NULL);
     if (failed) {
-        (void)ca_err_set(err, CA_ETHREAD, "cannot start a thread to write behind");
+        (void)ca_err_set(err, CA_ETHREAD, "cannot start thread for writing behind");
         ca_mem_free(b);
         return NULL;
     }
