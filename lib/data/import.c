@@ -384,6 +384,8 @@ static int open_text(struct job *j, struct ca_err *err)
     struct ca_source *source;
     int rc = ca_source_open(&source, j->run->operands, j->run->n_operands, j->run->common.force, err);
 
+    if (!rc)
+        ca_source_ahead(source, j->run->common.threads);
     return rc ? rc : ca_scan_open(&j->scan, source, &rule, err);
 }
 
