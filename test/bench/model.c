@@ -44,10 +44,12 @@ struct setting {
 
 struct draw {
     uint64_t state;
+    size_t batch;
     double log_rows[FIELDS];
     uint32_t field_rows[FIELDS];
-    uint32_t *ids[FIELDS];
-    float *numeric[NUMERIC], *label;
+    struct ca_head head;
+    struct ca_rows *rows;   /* a batch of them */
+    size_t list;            /* column of the list, or 0 */
 };
 
 static inline double unit(struct draw *d)
@@ -59,58 +61,97 @@ static inline double unit(struct draw *d)
     return (double)((z ^ z >> 31) >> 11) * 0x1p-53;
 }
 
+/* Columns of the records: label, numbers, fields, a further task, a domain, and a list of what the field LIKE holds. */
+enum { LABEL, NUMBERS, CATEGORIES = NUMBERS + NUMERIC, TASK = CATEGORIES + FIELDS, DOMAIN_COLUMN, LIST };
+#define LIKE 9
+#define DOMAINS 4
+#define LIST_MOST 20
+
 /* Ids log-uniform, as those of clicks are about; numbers uniform; three labels of ten are 1. */
-static void fresh(struct draw *d, size_t rows)
+static uint32_t draw_id(struct draw *d, size_t f)
 {
-    for (size_t f = 0; f < FIELDS; f++)
-        for (size_t r = 0; r < rows; r++) {
-            double u = exp(unit(d) * d->log_rows[f]) - 1;
-            d->ids[f][r] = u < (double)d->field_rows[f] ? (uint32_t)u : d->field_rows[f] - 1;
-        }
-    for (size_t i = 0; i < NUMERIC; i++)
-        for (size_t r = 0; r < rows; r++)
-            d->numeric[i][r] = (float)(2 * unit(d) - 1);
-    for (size_t r = 0; r < rows; r++)
-        d->label[r] = unit(d) < 0.3;
+    double u = exp(unit(d) * d->log_rows[f]) - 1;
+
+    return u < (double)d->field_rows[f] ? (uint32_t)u : d->field_rows[f] - 1;
 }
 
-static struct draw draw_new(const struct setting *s)
+static struct ca_block fresh(struct draw *d)
 {
-    struct draw d = {.state = 1};
-    double all = 0;
+    struct ca_err err = {0};
+    uint32_t ids[LIST_MOST];
+    size_t first;
 
+    ca_rows_clear(d->rows);
+    if (!d->list)
+        must(ca_rows_extend(d->rows, d->batch, &first, &err), &err);
+    for (size_t r = 0; d->list && r < d->batch; r++) {
+        size_t n = (size_t)(unit(d) * LIST_MOST);
+        for (size_t i = 0; i < n; i++)
+            ids[i] = draw_id(d, LIKE);
+        must(ca_rows_extend(d->rows, 1, &first, &err), &err);
+        must(ca_rows_list(d->rows, d->list, ids, n, &err), &err);
+    }
+    for (size_t f = 0; f < FIELDS; f++) {
+        uint32_t *id = ca_rows_data(d->rows, CATEGORIES + f);
+        for (size_t r = 0; r < d->batch; r++)
+            id[r] = draw_id(d, f);
+    }
+    for (size_t i = 0; i < NUMERIC; i++) {
+        float *x = ca_rows_data(d->rows, NUMBERS + i);
+        for (size_t r = 0; r < d->batch; r++)
+            x[r] = (float)(2 * unit(d) - 1);
+    }
+    float *label = ca_rows_data(d->rows, LABEL), *task = ca_rows_data(d->rows, TASK);
+    uint32_t *domain = ca_rows_data(d->rows, DOMAIN_COLUMN);
+    for (size_t r = 0; r < d->batch; r++) {
+        label[r] = unit(d) < 0.3;
+        task[r] = unit(d) < 0.1;
+        domain[r] = (uint32_t)(unit(d) * DOMAINS);
+    }
+    return ca_rows_view(d->rows);
+}
+
+static struct draw draw_new(const struct setting *s, const struct ca_arch *arch, struct ca_err *err)
+{
+    struct draw d = {.state = 1, .batch = s->batch};
+    struct ca_schema *c = &d.head.schema;
+    char name[16];
+    double all = 0;
+    int rc = ca_schema_add(c, "label", CA_ROLE_LABEL, CA_TYPE_F32, 0, 0, err);
+
+    for (int i = 1; i <= NUMERIC && !rc; i++) {
+        (void)snprintf(name, sizeof name, "I%d", i);
+        rc = ca_schema_add(c, name, CA_ROLE_NUMERIC, CA_TYPE_F32, 0, 0, err);
+    }
     for (size_t f = 0; f < FIELDS; f++)
         all += published[f];
-    for (size_t f = 0; f < FIELDS; f++) {
+    for (size_t f = 0; f < FIELDS && !rc; f++) {
         double rows = s->tables ? (double)published[f] / all * (double)s->tables : published[f];
         d.field_rows[f] = rows > 2 ? (uint32_t)rows : 2;
         d.log_rows[f] = log((double)d.field_rows[f] + 1);
-        d.ids[f] = large(s->batch, sizeof **d.ids);
+        (void)snprintf(name, sizeof name, "C%zu", f + 1);
+        rc = ca_schema_add(c, name, CA_ROLE_CATEGORICAL, CA_TYPE_U32, 0, d.field_rows[f], err);
     }
-    for (size_t i = 0; i < NUMERIC; i++)
-        d.numeric[i] = large(s->batch, sizeof **d.numeric);
-    d.label = large(s->batch, sizeof *d.label);
+    if (!rc && !(rc = ca_schema_add(c, "task", CA_ROLE_TASK, CA_TYPE_F32, 0, 0, err)))
+        rc = ca_schema_add(c, "domain", CA_ROLE_DOMAIN, CA_TYPE_U32, 0, DOMAINS, err);
+    if (!rc && ca_arch_reads_lists(arch)) {
+        d.list = LIST;
+        (void)snprintf(name, sizeof name, "C%d", LIKE + 1);
+        if (!(rc = ca_schema_add(c, "history", CA_ROLE_SEQUENCE, CA_TYPE_U32, 1, d.field_rows[LIKE], err)))
+            rc = ca_schema_like(c, "history", name, err);
+    }
+    must(rc, err);
+    d.rows = ca_rows_new(c, err);
+    must(!d.rows, err);
     return d;
 }
 
-static struct ca_model *drawn_model(const char *arch, const struct draw *d, struct ca_pool *pool, struct ca_err *err)
+static struct ca_model *drawn_model(const struct ca_arch_spec *spec, const struct draw *d, struct ca_pool *pool,
+                                    struct ca_err *err)
 {
-    struct ca_head head = {0};
-    struct ca_arch_spec spec;
-    struct ca_model *m = NULL;
-    char name[16];
-    int rc = ca_arch_parse(arch, &spec, err);
+    struct ca_model *m;
 
-    for (int i = 0; i < NUMERIC + FIELDS && !rc; i++) {
-        int f = i - NUMERIC;
-        (void)snprintf(name, sizeof name, "c%d", i);
-        rc = f < 0 ? ca_schema_add(&head.schema, name, CA_ROLE_NUMERIC, CA_TYPE_F32, 0, 0, err)
-                   : ca_schema_add(&head.schema, name, CA_ROLE_CATEGORICAL, CA_TYPE_U32, 0, d->field_rows[f], err);
-    }
-    if (!rc)
-        rc = ca_model_new(&m, &spec, &head, 1, pool, err);
-    must(rc, err);
-    ca_head_fini(&head);
+    must(ca_model_new(&m, spec, &d->head, NULL, 1, pool, err), err);
     return m;
 }
 
@@ -118,24 +159,32 @@ static struct ca_model *drawn_model(const char *arch, const struct draw *d, stru
 
 struct run {
     struct ca_model *m, *teacher;
+    struct ca_binding bind, teacher_bind;
+    size_t label; /* column */
     int infer;
     float *logit;
     struct span s;
     double rows, steps;
 };
 
-static void step(struct run *r, const struct ca_feed *feed, const float *label)
+static void step(struct run *r, const struct ca_block *b)
 {
-    struct ca_target target = {.label = label};
+    struct ca_target target = {.label = ca_block_f32(b, r->label)};
+    struct ca_feed batch, *feed = &batch;
     struct ca_err err = {0};
     double sum = 0;
 
     span_begin(&r->s);
+    must(ca_binding_feed(&r->bind, b, feed, &err), &err);
+    target.task = ca_binding_tasks(&r->bind, b);
     if (r->teacher) {
         struct ca_distill how = {.form = CA_DISTILL_PUBLISHED, .alpha = 0.7, .temperature = 4};
         struct ca_loss loss = ca_distill_loss(&how);
 
-        must(ca_net_gradient(r->teacher->net, feed, &ca_loss_bce, &target, &sum, r->logit, &err), &err);
+        struct ca_feed asked;
+
+        must(ca_binding_feed(&r->teacher_bind, b, &asked, &err), &err);
+        must(ca_net_gradient(r->teacher->net, &asked, &ca_loss_bce, &target, &sum, r->logit, &err), &err);
         target.teacher = r->logit;
         must(ca_net_gradient(r->m->net, feed, &loss, &target, &sum, NULL, &err), &err);
         must(ca_net_step(r->m->net, CA_STEP_ALL, &err), &err);
@@ -159,36 +208,35 @@ static int enough(const struct run *r, const struct setting *s)
 
 static void drawn(struct run *r, struct draw *d, const struct setting *s)
 {
-    struct ca_feed feed = {s->batch, (const uint32_t *const *)d->ids, (const float *const *)d->numeric};
+    struct ca_err err = {0};
 
+    must(ca_model_bind(r->m, &d->head, &r->bind, &err), &err);
     for (size_t i = 0; i < s->warm && (i < 1 || r->s.wall < s->warm_s); i++) {
-        fresh(d, s->batch);
-        step(r, &feed, d->label);
+        struct ca_block b = fresh(d);
+        step(r, &b);
     }
     r->s = (struct span){0};
     r->rows = r->steps = 0;
     do {
-        fresh(d, s->batch);
-        step(r, &feed, d->label);
+        struct ca_block b = fresh(d);
+        step(r, &b);
     } while (!enough(r, s));
 }
 
 /* The rows of a file, which are in memory when the clock starts. */
-static void recorded(struct run *r, const char *arch, const struct setting *s, struct ca_pool *pool)
+static void recorded(struct run *r, const struct ca_arch_spec *spec, const struct setting *s, struct ca_pool *pool)
 {
     struct ca_err err = {0};
     struct ca_reader *in;
     struct ca_rows *rows, *batch;
-    struct ca_arch_spec spec;
-    struct ca_binding bind;
     struct ca_block all, b;
     int label;
 
     must(ca_reader_open(&in, s->records, 0, &err), &err);
-    must(ca_arch_parse(arch, &spec, &err), &err);
-    must(ca_model_new(&r->m, &spec, ca_reader_head(in), 1, pool, &err), &err);
-    must(ca_model_bind(r->m, ca_reader_head(in), &bind, &err), &err);
+    must(ca_model_new(&r->m, spec, ca_reader_head(in), NULL, 1, pool, &err), &err);
+    must(ca_model_bind(r->m, ca_reader_head(in), &r->bind, &err), &err);
     label = ca_schema_role(&ca_reader_head(in)->schema, CA_ROLE_LABEL, 0);
+    r->label = label < 0 ? 0 : (size_t)label;
     rows = ca_rows_new(&ca_reader_head(in)->schema, &err);
     batch = ca_rows_new(&ca_reader_head(in)->schema, &err);
     must(!rows || !batch, &err);
@@ -197,14 +245,12 @@ static void recorded(struct run *r, const char *arch, const struct setting *s, s
     must(err.code, &err);
     all = ca_rows_view(rows);
     for (size_t at = 0; at < all.rows; at += s->batch) {
-        struct ca_feed feed;
         size_t n = all.rows - at < s->batch ? all.rows - at : s->batch;
 
         ca_rows_clear(batch);
         must(ca_rows_append(batch, &all, at, n, &err), &err);
         b = ca_rows_view(batch);
-        feed = ca_binding_feed(&bind, &b);
-        step(r, &feed, ca_block_f32(&b, (size_t)label));
+        step(r, &b);
     }
 }
 
@@ -214,7 +260,7 @@ struct tables {
     float *p, *m, *v, *g;
     size_t n, width;
     const size_t *first;      /* first row of each field */
-    const struct draw *d;
+    const uint32_t *id[FIELDS]; /* of the batch */
     const float *grad;        /* [field][batch][width] */
     size_t batch;
 };
@@ -268,7 +314,7 @@ static void adam_task(void *arg, size_t task, unsigned worker)
 static void spread_task(void *arg, size_t f, unsigned worker)
 {
     struct tables *t = arg;
-    const uint32_t *id = t->d->ids[f];
+    const uint32_t *id = t->id[f];
 
     (void)worker;
     for (size_t r = 0; r < t->batch; r++) {
@@ -289,25 +335,22 @@ static void spread_task(void *arg, size_t f, unsigned worker)
     }
 }
 
-static void dense(struct run *r, const char *arch, struct draw *d, const struct setting *s, struct ca_pool *pool)
+static void dense(struct run *r, const struct ca_arch_spec *spec, struct draw *d, const struct setting *s, struct ca_pool *pool)
 {
-    struct ca_err err = {0};
-    struct ca_arch_spec spec;
     size_t first[FIELDS], rows = 0;
-    struct tables t = {.first = first, .d = d, .batch = s->batch};
+    struct tables t = {.first = first, .batch = s->batch};
 
-    must(ca_arch_parse(arch, &spec, &err), &err);
     for (size_t f = 0; f < FIELDS; f++) {
         first[f] = rows;
         rows += d->field_rows[f];
     }
-    t.width = spec.width;
-    t.n = rows * spec.width;
+    t.width = spec->width;
+    t.n = rows * spec->width;
     t.p = large(t.n, sizeof(float));
     t.m = large(t.n, sizeof(float));
     t.v = large(t.n, sizeof(float));
     t.g = large(t.n, sizeof(float));
-    t.grad = large(FIELDS * s->batch * spec.width, sizeof(float));
+    t.grad = large(FIELDS * s->batch * spec->width, sizeof(float));
     /* roots of denormal numbers are slow, and no trained model has them everywhere */
     for (size_t i = 0; i < t.n; i++)
         t.v[i] = 1e-3f;
@@ -315,7 +358,9 @@ static void dense(struct run *r, const char *arch, struct draw *d, const struct 
         r->s = (struct span){0};
         r->rows = r->steps = 0;
         do {
-            fresh(d, s->batch);
+            struct ca_block b = fresh(d);
+            for (size_t f = 0; f < FIELDS; f++)
+                t.id[f] = ca_block_u32(&b, CATEGORIES + f);
             span_begin(&r->s);
             ca_pool_run(pool, FIELDS, spread_task, &t);
             ca_pool_run(pool, (t.n + PIECE - 1) / PIECE, adam_task, &t);
@@ -361,6 +406,9 @@ int main(int argc, char **argv)
     struct ca_pool *pool;
     struct run r = {0};
     struct draw d;
+    struct ca_arch_spec spec, teacher_spec;
+    const char *student = argc > 2 ? strchr(argv[2], '+') : NULL;
+    char teacher[64];
     double flop = 0;
     int bad = argc < 6;
 
@@ -376,23 +424,27 @@ int main(int argc, char **argv)
     }
     pool = ca_pool_new((unsigned)strtoul(argv[4], NULL, 10), &err);
     must(!pool, &err);
-    d = draw_new(&s);
+    if (student) {
+        (void)snprintf(teacher, sizeof teacher, "%.*s", (int)(student - argv[2]), argv[2]);
+        must(ca_arch_parse(teacher, &teacher_spec, &err), &err);
+    }
+    must(ca_arch_parse(student ? student + 1 : argv[2], &spec, &err), &err);
     r.infer = !strcmp(argv[3], "infer");
     r.logit = large(s.batch, sizeof *r.logit);
-    if (!strcmp(argv[3], "dense")) {
-        dense(&r, argv[2], &d, &s, pool);
-    } else if (s.records) {
-        recorded(&r, argv[2], &s, pool);
+    if (s.records) {
+        recorded(&r, &spec, &s, pool);
     } else {
-        const char *student = strchr(argv[2], '+');
-
+        d = draw_new(&s, spec.arch, &err);
         if (student) {
-            char teacher[64];
-            (void)snprintf(teacher, sizeof teacher, "%.*s", (int)(student - argv[2]), argv[2]);
-            r.teacher = drawn_model(teacher, &d, pool, &err);
+            r.teacher = drawn_model(&teacher_spec, &d, pool, &err);
+            must(ca_model_bind(r.teacher, &d.head, &r.teacher_bind, &err), &err);
         }
-        r.m = drawn_model(student ? student + 1 : argv[2], &d, pool, &err);
-        drawn(&r, &d, &s);
+        if (!strcmp(argv[3], "dense")) {
+            dense(&r, &spec, &d, &s, pool);
+        } else {
+            r.m = drawn_model(&spec, &d, pool, &err);
+            drawn(&r, &d, &s);
+        }
     }
     /* backward is two products for each of forward */
     if (r.m)
