@@ -1,4 +1,5 @@
 # raw.tsv to summary.tsv: a line for what was measured once or in several rounds, with median, least and most.
+# clock cpu: rates are by processor time of all threads together instead of time by the wall.
 function median(list, n,    i, j, t, v) {
   split(list, v, " ")
   for (i = 2; i <= n; i++) {
@@ -16,6 +17,7 @@ NR == 1 { next }
   if (!(key in n)) order[++keys] = key
   n[key]++
   # of a ratio, the figure itself; of all else what was done in a second: rows, else bytes, else operations
+  if (clock == "cpu" && $1 != "ratio") $10 = $11
   done = $1 == "ratio" ? $10 * $10 : $7 > 0 ? $7 : $8 > 0 ? $8 : $9
   rate[key] = rate[key] " " ($10 > 0 ? done / $10 : 0)
   cpu[key] = cpu[key] " " ($11 > 0 ? done / $11 : 0)
