@@ -33,10 +33,12 @@ CFLAGS ?= -O2 -g
 BLAS_INC := $(firstword $(wildcard /usr/include/*/openblas-pthread /usr/include/*/openblas-serial))
 BLAS_DIR := $(patsubst %/,%,$(dir $(firstword $(wildcard /usr/lib/*/openblas-pthread/libopenblas.so \
 	/usr/lib/*/openblas-serial/libopenblas.so))))
-CPPFLAGS_ALL = -Ilib $(addprefix -isystem ,$(BLAS_INC)) -D_POSIX_C_SOURCE=200809L -D_DEFAULT_SOURCE $(CPPFLAGS)
+# Debian's libdeflate-dev, where it is there: blocks are then unpacked in less than half the time, to the same bytes
+LIBDEFLATE ?= $(if $(wildcard /usr/include/libdeflate.h),$(firstword $(wildcard /usr/lib/*/libdeflate.so)))
+CPPFLAGS_ALL = -Ilib $(if $(LIBDEFLATE),-DCA_LIBDEFLATE) $(addprefix -isystem ,$(BLAS_INC)) -D_POSIX_C_SOURCE=200809L -D_DEFAULT_SOURCE $(CPPFLAGS)
 CFLAGS_ALL = -std=c11 $(WARN) $(CFLAGS) $(SPEED) -ffp-contract=off -pthread $(EXTRA_CFLAGS)
 comma := ,
-LDLIBS_ALL := $(if $(BLAS_DIR),-L$(BLAS_DIR) -Wl$(comma)-rpath$(comma)$(BLAS_DIR)) -lopenblas -ljansson -lxxhash -lz -lm \
+LDLIBS_ALL := $(if $(BLAS_DIR),-L$(BLAS_DIR) -Wl$(comma)-rpath$(comma)$(BLAS_DIR)) -lopenblas -ljansson -lxxhash -lz $(if $(LIBDEFLATE),-ldeflate) -lm \
 	$(LDLIBS)
 
 LIB_SRC := $(sort $(wildcard lib/*/*.c lib/*/*/*.c))
@@ -49,7 +51,7 @@ MAN := $(patsubst man/%,$(BUILD)/man/%,$(sort $(wildcard man/*.[1-9])))
 
 # compute loops are written for the vectoriser: it wakes up at -O3, and a square root that may set errno
 # or a comparison that may trap stops it; no result changes with these
-$(BUILD)/obj/lib/nn/%.o $(BUILD)/double/lib/nn/%.o: SPEED = $(patsubst -O2,-O3,$(filter -O2,$(CFLAGS))) -fno-math-errno -fno-trapping-math
+$(BUILD)/obj/lib/nn/%.o $(BUILD)/double/lib/nn/%.o $(BUILD)/obj/lib/record/block.o: SPEED = $(patsubst -O2,-O3,$(filter -O2,$(CFLAGS))) -fno-math-errno -fno-trapping-math
 
 # what objects depend on besides their sources
 include pipelines/settle.mk
@@ -129,7 +131,11 @@ $(BUILD)/double/%.o: %.c $(BUILD)/flags | $(if $(BLAS_DIR),,blas)
 	$(Q)$(CC) $(CPPFLAGS_ALL) -DCA_DOUBLE $(CFLAGS_ALL) -MMD -MP -c $< -o $@
 $(BUILD)/libdouble.a: $(DOUBLE_OBJ) $(BUILD)/lib.list
 	$(Q)rm -f $@; $(AR) rcsD $@ $(DOUBLE_OBJ)
-$(BUILD)/bench_%: test/bench_%.c $(LIB)
+# programs of the bench, optimised as compute loops of the library are
+BENCH := $(patsubst test/bench/%.c,$(BUILD)/bench/%,$(sort $(wildcard test/bench/*.c)))
+$(BUILD)/bench/%: SPEED = $(patsubst -O2,-O3,$(filter -O2,$(CFLAGS))) -fno-math-errno -fno-trapping-math
+$(BUILD)/bench/%: test/bench/%.c $(LIB)
+	@mkdir -p $(@D)
 	$(Q)$(CC) $(CPPFLAGS_ALL) -Itest -Itest/unit $(CFLAGS_ALL) -MMD -MP -o $@ $< $(LIB) $(LDLIBS_ALL)
 $(BUILD)/unit/test_%: test/unit/test_%.c $(LIB)
 	@mkdir -p $(@D)
@@ -137,7 +143,7 @@ $(BUILD)/unit/test_%: test/unit/test_%.c $(LIB)
 $(BUILD)/unit/grad_%: test/unit/grad_%.c $(BUILD)/libdouble.a
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(CPPFLAGS_ALL) -DCA_DOUBLE -Itest/unit $(CFLAGS_ALL) -MMD -MP -o $@ $< $(BUILD)/libdouble.a $(LDLIBS_ALL)
--include $(UNIT:=.d) $(GRAD:=.d) $(DOUBLE_OBJ:.o=.d)
+-include $(BENCH:=.d) $(UNIT:=.d) $(GRAD:=.d) $(DOUBLE_OBJ:.o=.d)
 
 # Each tap-PART prints TAP on stdout; test/run counts what they print.
 PARTS := unit bats examples lint headers rooms
@@ -162,8 +168,8 @@ unit: $(UNIT) $(GRAD) ## build the C tests
 tap-unit: unit
 	@test/programs $(UNIT) $(GRAD)
 BATS ?= $(sort $(wildcard test/*.bats))
-tap-bats: all
-	@CA_BIN=$(abspath $(BIN)) test/programs --under 'bats --tap' $(BATS)
+tap-bats: all $(BENCH)
+	@CA_BIN=$(abspath $(BIN)) CA_BENCH=$(abspath $(BUILD)/bench) test/programs --under 'bats --tap' $(BATS)
 # the method on real data, which is not part of the project: a check of its own
 .PHONY: check-method-data tap-method-data
 check-method-data: ## does the method work on MovieLens-1M: CA_DATA/ml1m.csv.gz, five seeds, some minutes
@@ -202,9 +208,15 @@ golden: ## compute the golden numbers anew: test/golden/NAME.tsv is what the ind
 # ---- experiments ----------------------------------------------------------
 
 QUICK := $(BUILD)/quickstart$(if $(SCHEMA),-$(notdir $(SCHEMA)))
-.PHONY: bench
-bench: $(BUILD)/bench_train ## rows a second of training and prediction, by network and number of threads
-	@$<
+# settings are in test/bench/bench: BENCH_SCALE=tiny is over in seconds, the whole takes an hour and 60 GB of disk
+.PHONY: bench bench-peer bench-programs
+bench-programs: $(BENCH)
+bench: all $(BENCH) ## measure the machine, every architecture and every stage: build/bench/out/page.md (BENCH_SCALE=tiny|full)
+	@CA_BIN=$(abspath $(BIN)) test/bench/bench $(BUILD)/bench $(BUILD)/bench/out
+bench-peer: all $(BENCH) ## the architectures beside PyTorch in the same rounds, and the ratios to its best settings
+	@$(call install_packages,python3-torch libopenblas0-openmp)
+	@BENCH_PARTS="$${BENCH_PARTS:-machine archs tables tool peer}" BENCH_ARCHS="$${BENCH_ARCHS:-mlp fibinet dcn autoint afm}" \
+	BENCH_PYTHON=$(PYTHON) CA_BIN=$(abspath $(BIN)) test/bench/bench $(BUILD)/bench $(BUILD)/bench/peer
 
 .PHONY: quickstart
 quickstart: ## build, then switch a small model and print the table; DATA=FILE SCHEMA=NAME for your own log
@@ -236,7 +248,7 @@ Description: record streams, click models and the switch between their architect
 Version: $(VERSION)
 Requires: jansson
 Libs: -L$${libdir} -lcrossadapt
-Libs.private: -L$(BLAS_DIR) -lopenblas -lxxhash -lz -lm -pthread
+Libs.private: -L$(BLAS_DIR) -lopenblas -lxxhash -lz $(if $(LIBDEFLATE),-ldeflate) -lm -pthread
 Cflags: -I$${includedir}
 endef
 export PC
@@ -261,7 +273,7 @@ uninstall: ## remove what install put there
 
 .PHONY: clean distclean help
 clean: ## remove what was built, not the results of pipelines
-	rm -rf $(addprefix $(BUILD)/,obj double unit man completions check asan clang flags commit lib.list crossadapt.pc \
+	rm -rf $(addprefix $(BUILD)/,obj double unit bench man completions check asan clang flags commit lib.list crossadapt.pc \
 	libcrossadapt.a libdouble.a) $(TOOLS:%=bin/%)
 distclean: ## remove everything that is not a source
 	rm -rf $(BUILD) $(filter-out %.c,$(wildcard bin/ca-*))

@@ -128,6 +128,7 @@ static int run_cat(struct ca_run *run, struct ca_err *err)
 
         if ((rc = ca_reader_open(&r, run->n_operands ? run->operands[i] : "-", run->common.force, err)))
             break;
+        ca_reader_ahead(r, run->common.threads);
         rc = i ? agree(&s, ca_reader_head(r), ca_reader_name(r), err) : begin(&s, ca_reader_head(r), err);
         if (!rc)
             rc = copy(&s, r, err);

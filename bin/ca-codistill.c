@@ -162,6 +162,7 @@ static int open_all(struct job *j, const struct ca_run *run, const struct params
         (rc = ca_model_load(&j->student, p->student, 0, j->pool, err)) ||
         (rc = ca_reader_open(&j->online, run->n_operands ? run->operands[0] : "-", run->common.force, err)))
         return rc;
+    ca_reader_ahead(j->online, run->common.threads);
     if (p->replay_ratio > 0) {
         if ((rc = ca_replay_open(&j->replay, p->replay, run->common.seed, err)))
             return rc;

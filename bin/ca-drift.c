@@ -156,6 +156,7 @@ static int count(struct ca_run *run, const struct ca_hists *reference, const str
             goto done;
         settled = 1;
     }
+    ca_reader_ahead(r, run->common.threads);
     if ((rc = ca_hists_new(h, &ca_reader_head(r)->schema, windows, edges ? edges->bins : (size_t)p->bins,
                            p->boundaries && p->by, boundary, err))) {
         (void)ca_err_at(err, ca_reader_name(r), -1, -1);

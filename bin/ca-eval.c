@@ -294,6 +294,7 @@ static int from_records(struct job *j, const char *path, struct ca_err *err)
 
     if (rc)
         return rc;
+    ca_reader_ahead(r, j->run->common.threads);
     if ((rc = choose(j, &ca_reader_head(r)->schema, &c, err))) {
         (void)ca_err_at(err, path, -1, -1);
         goto out;

@@ -62,6 +62,7 @@ static int open_all(const struct params *p, const struct ca_run *run, struct wor
     if (rc || (rc = ca_model_digest(w->model, w->digest, err)) ||
         (rc = ca_reader_open(&w->reader, path, run->common.force, err)))
         return rc;
+    ca_reader_ahead(w->reader, run->common.threads);
     rc = ca_scorer_open(&w->scorer, w->model, w->reader, err);
     return rc ? rc : ca_scorer_task(w->scorer, p->task, err);
 }

@@ -314,6 +314,7 @@ static int run(struct ca_run *run, struct ca_err *err)
         return rc;
     if ((p->method == RECENT || p->method == RECENT_AS_CODED) && (rc = ca_settle(&j.in, err)))
         goto done;
+    ca_reader_ahead(j.in, run->common.threads);
     if ((rc = ca_head_copy(&j.head, ca_reader_head(j.in), err)))
         goto done;
     if (p->label && (rc = ca_schema_relabel(&j.head.schema, p->label, err))) {

@@ -244,6 +244,8 @@ static int run_split(struct ca_run *run, struct ca_err *err)
     if (!rc)
         rc = ca_reader_open(&reader, run->n_operands ? run->operands[0] : "-", run->common.force, err);
     if (!rc)
+        ca_reader_ahead(reader, run->common.threads);
+    if (!rc)
         rc = split_stream(run, &w, &reader, err);
     for (size_t i = 0; i < CA_SPLIT_MAX_PARTS; i++) {
         ca_writer_abort(w.writer[i]);

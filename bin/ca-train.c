@@ -332,6 +332,7 @@ static int open_all(const struct params *p, struct ca_run *run, struct work *w, 
         return err->code;
     if ((rc = ca_reader_open(&w->reader, run->n_operands ? run->operands[0] : "-", run->common.force, err)))
         return rc;
+    ca_reader_ahead(w->reader, run->common.threads);
     if (!p->dry_run && (rc = ca_model_output(&w->out, run->common.output, run, err)))
         return rc;
     if (!p->dry_run && p->log && (rc = ca_out_open(&w->log, p->log, err)))

@@ -429,7 +429,7 @@ starved() {
     0) done=1; [[ -z $output ]] || return 1 ;;
     4) [[ $output == "$tool: "*"out of memory"* || $output == "$tool: "*"cannot start thread"* ||
           $output == "$tool: "*"Cannot allocate memory" ]] && nothing_left || return 1 ;;
-    127) [[ $output == *"shared librar"* ]] || return 1 ;; # not even loaded
+    127) [[ $output == *"shared librar"* || $output == "cannot allocate TLS data"* ]] || return 1 ;; # not even loaded
     *) return 1 ;;
     esac
   done

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
@@ -13,6 +14,7 @@
 
 struct ca_in {
     int fd;
+    int stop; /* see ca_in_stoppable; -1 for none */
     int seekable;
     int64_t size;
     int64_t pos;
@@ -29,6 +31,7 @@ int ca_in_from_fd(struct ca_in **out, int fd, const char *name, struct ca_err *e
 
     if (!in)
         return CA_EMEMORY;
+    in->stop = -1;
     in->fd = fcntl(fd, F_DUPFD_CLOEXEC, 3);
     in->name = ca_mem_strdup(name, err);
     if (!in->name) {
@@ -74,10 +77,30 @@ static int read_failed(struct ca_in *in, int64_t at, struct ca_err *err)
     return code;
 }
 
+void ca_in_stoppable(struct ca_in *in, int stop)
+{
+    in->stop = stop;
+}
+
+/* Wait until there is something to read. Nonzero: nobody wants it any more. */
+static int stopped(const struct ca_in *in)
+{
+    struct pollfd two[2] = {{in->fd, POLLIN, 0}, {in->stop, POLLIN, 0}};
+
+    if (in->stop < 0 || in->seekable)
+        return 0;
+    while (poll(two, 2, -1) < 0)
+        if (errno != EINTR && errno != EAGAIN)
+            return 0; /* read then says what is wrong */
+    return two[1].revents != 0;
+}
+
 int ca_in_read_some(struct ca_in *in, void *buf, size_t n, size_t *got, struct ca_err *err)
 {
     ssize_t r;
 
+    if (stopped(in))
+        return ca_err_set(err, CA_EREAD, "reading was given up");
     do
         r = read(in->fd, buf, n);
     while (r < 0 && errno == EINTR);

@@ -25,6 +25,13 @@ int ca_in_read(struct ca_in *in, void *buf, size_t n, size_t *got, struct ca_err
 /* What one read(2) gives, up to n; *got is 0 at end of input. For consumers that must not wait for a full buffer. */
 int ca_in_read_some(struct ca_in *in, void *buf, size_t n, size_t *got, struct ca_err *err) CA_CHECK_ME;
 
+/*
+ * From now on a read that waits for a pipe or the like gives up (CA_EREAD) as
+ * soon as the descriptor stop is readable: for a reader in a thread that must
+ * end before its input does. -1 waits again as long as it takes.
+ */
+void ca_in_stoppable(struct ca_in *in, int stop);
+
 /* n bytes at offset, all of them or CA_ETRUNCATED. Only when ca_in_seekable. The sequential position stays. */
 int ca_in_pread(struct ca_in *in, void *buf, size_t n, int64_t offset, struct ca_err *err) CA_CHECK_ME;
 

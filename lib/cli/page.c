@@ -4,6 +4,8 @@
 #include <string.h>
 #include <zlib.h>
 
+#include "base/inflate.h"
+
 #include "base/banned.h"
 
 #define WIDTH 79
@@ -73,8 +75,8 @@ void ca_page_help(const struct ca_tool *t)
 
 void ca_page_version(const struct ca_tool *t)
 {
-    (void)printf("%s %s (%s)\ncompiler: %s\nflags: %s\nzlib: %s\n", t->name, CA_VERSION, CA_COMMIT, __VERSION__,
-                 CA_FLAGS, zlibVersion());
+    (void)printf("%s %s (%s)\ncompiler: %s\nflags: %s\nzlib: %s\nunpacking: %s\n", t->name, CA_VERSION, CA_COMMIT,
+                 __VERSION__, CA_FLAGS, zlibVersion(), ca_inflate_engine());
     if (t->engine)
         (void)printf("engine: %s\n", t->engine());
 }

@@ -8,8 +8,19 @@
 
 #include "base/banned.h"
 
-/* Counts of one feature while a window is read: open addressing, count 0 marks a free slot. */
+#define BINS_AT_ONCE 256
+#define SPARSE 16 /* one place of so many in use: then their numbers are sorted, else all places looked at */
+#define DIRECT ((size_t)1 << 20) /* bins or ids of a feature that are counted at their own place: 12 MiB */
+
+/*
+ * Counts of one feature while a window is read: for small numbers an array;
+ * for the others a table by open addressing, where count 0 marks a free slot.
+ */
 struct ca_hist_counter {
+    uint64_t *direct;
+    size_t n_direct;
+    uint32_t *met; /* which places of the array are not 0, in order of appearance */
+    size_t n_met;
     struct ca_hist_cell *slot;
     size_t cap, used; /* cap is 0 or a power of two */
 };
@@ -17,6 +28,16 @@ struct ca_hist_counter {
 static int is_feature(enum ca_role r)
 {
     return r == CA_ROLE_NUMERIC || r == CA_ROLE_CATEGORICAL || r == CA_ROLE_SEQUENCE;
+}
+
+/* Without memory for the array everything is counted in the table. */
+static void make_counter(struct ca_hist_counter *t, size_t ids)
+{
+    if (ids > DIRECT)
+        return;
+    t->direct = ca_mem_zalloc(ids + 1, sizeof *t->direct, NULL);
+    t->met = ca_mem_zalloc(ids + 1, sizeof *t->met, NULL);
+    t->n_direct = t->direct && t->met ? ids : 0;
 }
 
 int ca_hists_new(struct ca_hists **out, const struct ca_schema *s, size_t windows, size_t bins, int by_time,
@@ -52,6 +73,7 @@ int ca_hists_new(struct ca_hists **out, const struct ca_schema *s, size_t window
         h->n_features++;
         *f = (struct ca_hist_feature){.role = s->col[c].role, .vocab = s->col[c].vocab};
         f->lo = f->role == CA_ROLE_NUMERIC; /* above hi: no range yet */
+        make_counter(&h->counter[h->n_features - 1], f->role == CA_ROLE_NUMERIC ? bins : f->vocab);
         f->name = ca_mem_strdup(s->col[c].name, err);
         f->window = ca_mem_zalloc(windows, sizeof *f->window, err);
         if (!f->name || !f->window)
@@ -88,19 +110,24 @@ void ca_hists_range(struct ca_hists *h, const struct ca_block *b)
     for (size_t f = 0; f < h->n_features; f++) {
         struct ca_hist_feature *t = &h->feature[f];
         const float *v;
+        float lo = INFINITY, hi = -INFINITY;
         c = next_feature(b->schema, c);
         if (t->role != CA_ROLE_NUMERIC)
             continue;
         v = ca_block_f32(b, c);
         for (size_t i = 0; i < b->rows; i++) {
-            double x = (double)v[i];
-            if (!isfinite(x))
-                continue;
-            if (t->lo > t->hi)
-                t->lo = t->hi = x;
-            t->lo = x < t->lo ? x : t->lo;
-            t->hi = x > t->hi ? x : t->hi;
+            float x = v[i], y = isfinite(x) ? x : INFINITY, z = isfinite(x) ? x : -INFINITY;
+            lo = y < lo ? y : lo;
+            hi = z > hi ? z : hi;
         }
+        if (lo > hi)
+            continue; /* no finite value */
+        if (t->lo > t->hi) {
+            t->lo = (double)lo;
+            t->hi = (double)hi;
+        }
+        t->lo = (double)lo < t->lo ? (double)lo : t->lo;
+        t->hi = (double)hi > t->hi ? (double)hi : t->hi;
     }
 }
 
@@ -141,7 +168,7 @@ static struct ca_hist_cell *slot_of(const struct ca_hist_counter *t, uint32_t id
 
 static int widen(struct ca_hist_counter *t, struct ca_err *err)
 {
-    struct ca_hist_counter wide = {.cap = t->cap ? t->cap * 2 : 64, .used = t->used};
+    struct ca_hist_counter wide = {.cap = t->cap ? t->cap * 2 : 64};
 
     wide.slot = ca_mem_zalloc(wide.cap, sizeof *wide.slot, err);
     if (!wide.slot)
@@ -150,11 +177,12 @@ static int widen(struct ca_hist_counter *t, struct ca_err *err)
         if (t->slot[i].count)
             *slot_of(&wide, t->slot[i].id) = t->slot[i];
     ca_mem_free(t->slot);
-    *t = wide;
+    t->slot = wide.slot;
+    t->cap = wide.cap;
     return 0;
 }
 
-static int count_id(struct ca_hist_counter *t, uint32_t id, struct ca_err *err)
+static int count_in_table(struct ca_hist_counter *t, uint32_t id, struct ca_err *err)
 {
     struct ca_hist_cell *s;
 
@@ -165,6 +193,25 @@ static int count_id(struct ca_hist_counter *t, uint32_t id, struct ca_err *err)
     s->id = id;
     s->count++;
     return 0;
+}
+
+static int count_ids(struct ca_hist_counter *t, const uint32_t *id, size_t n, struct ca_err *err)
+{
+    uint64_t *direct = t->direct;
+    uint32_t *met = t->met;
+    size_t n_met = t->n_met, n_direct = t->n_direct;
+    int rc = 0;
+
+    for (size_t i = 0; i < n && !rc; i++) {
+        if (id[i] < n_direct) {
+            met[n_met] = id[i];
+            n_met += direct[id[i]]++ == 0;
+        } else {
+            rc = count_in_table(t, id[i], err);
+        }
+    }
+    t->n_met = n_met;
+    return rc;
 }
 
 static int by_id(const void *a, const void *b)
@@ -205,16 +252,39 @@ int ca_hists_done(struct ca_hists *h, struct ca_err *err)
 
     for (size_t f = 0; h->counter && f < h->n_features; f++) {
         struct ca_hist_counter *t = &h->counter[f];
-        size_t n = 0;
-        for (size_t i = 0; i < t->cap; i++)
-            if (t->slot[i].count)
-                t->slot[n++] = t->slot[i];
+        struct ca_hist_cell *cell;
+        size_t n = t->used + t->n_met;
+
         if (!n)
             continue;
-        qsort(t->slot, n, sizeof *t->slot, by_id);
-        if ((rc = add_cells(&h->feature[f].window[h->current], t->slot, n, err)))
+        cell = ca_mem_alloc(n, sizeof *cell, err);
+        if (!cell)
+            return CA_EMEMORY;
+        n = 0;
+        if (t->n_met > t->n_direct / SPARSE) {
+            /* in order at once: quicker than to sort */
+            for (size_t i = 0; i < t->n_direct; i++)
+                if (t->direct[i])
+                    cell[n++] = (struct ca_hist_cell){t->direct[i], (uint32_t)i};
+        } else {
+            for (; n < t->n_met; n++)
+                cell[n] = (struct ca_hist_cell){t->direct[t->met[n]], t->met[n]};
+            qsort(cell, n, sizeof *cell, by_id);
+        }
+        for (size_t i = 0; i < t->n_met; i++)
+            t->direct[t->met[i]] = 0;
+        /* ids of the table are larger than those of the array */
+        for (size_t i = 0; i < t->cap; i++)
+            if (t->slot[i].count)
+                cell[n++] = t->slot[i];
+        qsort(cell + (n - t->used), t->used, sizeof *cell, by_id);
+        rc = add_cells(&h->feature[f].window[h->current], cell, n, err);
+        ca_mem_free(cell);
+        if (rc)
             return rc;
-        memset(t->slot, 0, t->cap * sizeof *t->slot);
+        if (t->cap)
+            memset(t->slot, 0, t->cap * sizeof *t->slot);
+        t->n_met = 0;
         t->used = 0;
     }
     return 0;
@@ -224,8 +294,11 @@ static int count_numeric(struct ca_hists *h, size_t f, const float *v, size_t n,
 {
     const struct ca_hist_feature *t = &h->feature[f];
     double width = t->hi - t->lo, bins = (double)h->bins;
+    uint32_t found[BINS_AT_ONCE];
+    size_t m = 0;
+    int rc = 0;
 
-    for (size_t i = 0; i < n; i++) {
+    for (size_t i = 0; i < n && !rc; i++) {
         double x = (double)v[i], at;
         size_t bin = 0;
         if (!isfinite(x)) {
@@ -239,10 +312,13 @@ static int count_numeric(struct ca_hists *h, size_t f, const float *v, size_t n,
             at = (x - t->lo) / width * bins;
             bin = at < bins ? (size_t)at : h->bins - 1;
         }
-        if (count_id(&h->counter[f], (uint32_t)bin, err))
-            return CA_EMEMORY;
+        found[m++] = (uint32_t)bin;
+        if (m == BINS_AT_ONCE) {
+            rc = count_ids(&h->counter[f], found, m, err);
+            m = 0;
+        }
     }
-    return 0;
+    return rc ? rc : count_ids(&h->counter[f], found, m, err);
 }
 
 static int count_run(struct ca_hists *h, const struct ca_block *b, size_t from, size_t to, struct ca_err *err)
@@ -264,8 +340,7 @@ static int count_run(struct ca_hists *h, const struct ca_block *b, size_t from, 
             first = b->col[c].start[from];
             last = b->col[c].start[to];
         }
-        for (size_t i = first; i < last && !rc; i++)
-            rc = count_id(&h->counter[f], id[i], err);
+        rc = count_ids(&h->counter[f], id + first, last - first, err);
     }
     return rc;
 }
@@ -379,8 +454,11 @@ void ca_hists_free(struct ca_hists *h)
             ca_mem_free(h->feature[f].window[w].cell);
         ca_mem_free(h->feature[f].window);
         ca_mem_free(h->feature[f].name);
-        if (h->counter)
+        if (h->counter) {
+            ca_mem_free(h->counter[f].direct);
+            ca_mem_free(h->counter[f].met);
             ca_mem_free(h->counter[f].slot);
+        }
     }
     ca_mem_free(h->feature);
     ca_mem_free(h->counter);

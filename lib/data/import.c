@@ -354,12 +354,14 @@ static int import_and_count(struct job *j, struct ca_err *err)
     if ((rc = ca_encoder_new(&j->encoder, o->schema, j->vocab, 1, o->drop_unlabelled, j->pool, err)))
         return rc;
     provisional.schema = *ca_encoder_schema(j->encoder); /* lent: the spool copies it */
-    if ((rc = ca_writer_spool(&j->spool, &provisional, err)) || (rc = read_text(j, j->spool, limit, err)))
+    if ((rc = ca_writer_spool(&j->spool, &provisional, err)) ||
+        (rc = ca_writer_behind(j->spool, j->run->common.threads, err)) || (rc = read_text(j, j->spool, limit, err)))
         return rc;
     spool = j->spool;
     j->spool = NULL;
     if ((rc = ca_writer_spooled(spool, &j->spooled, err)))
         return rc;
+    ca_reader_ahead(j->spooled, j->run->common.threads);
     if (limit < 0) {
         int64_t size[CA_SPLIT_MAX_PARTS];
         if ((rc = ca_split_sizes(&o->schema->ratios, j->counts->rows, size, err)))
@@ -382,6 +384,8 @@ static int open_text(struct job *j, struct ca_err *err)
     struct ca_source *source;
     int rc = ca_source_open(&source, j->run->operands, j->run->n_operands, j->run->common.force, err);
 
+    if (!rc)
+        ca_source_ahead(source, j->run->common.threads);
     return rc ? rc : ca_scan_open(&j->scan, source, &rule, err);
 }
 

@@ -3,12 +3,15 @@
 #include <string.h>
 #include <zlib.h>
 
+#include "base/ahead.h"
 #include "base/in.h"
 #include "base/mem.h"
 
 #include "base/banned.h"
 
 #define IN_BYTES ((size_t)1 << 17)
+#define PLACES 4                     /* pieces of text that a thread reads ahead */
+#define PIECE_BYTES ((size_t)1 << 18)
 
 struct digest_text {
     char hex[CA_DIGEST_HEX];
@@ -27,6 +30,15 @@ struct ca_source {
     int gzip, inflating, member_done;
     z_stream z;
 
+    /* of reading ahead: the thread has all of the current file's, from in to z, while it runs */
+    uint64_t threads;
+    struct ca_ahead *ahead;
+    struct piece {
+        char *p;
+        size_t n;
+    } piece[PLACES], *held; /* held: text in hand, of which used_text bytes are given out; NULL for none */
+    size_t used_text;
+
     struct digest_text *done;
     size_t n_done, cap_done;
 };
@@ -40,6 +52,7 @@ int ca_source_open(struct ca_source **out, char *const *paths, size_t n, int for
     s->paths = paths;
     s->n = n;
     s->force = force;
+    s->threads = 1;
     s->buf = ca_mem_alloc(IN_BYTES, 1, err);
     if (!s->buf) {
         ca_source_close(s);
@@ -68,6 +81,13 @@ static int refill(struct ca_source *s, struct ca_err *err)
     return 0;
 }
 
+static void stop_ahead(struct ca_source *s)
+{
+    ca_ahead_stop(s->ahead);
+    s->ahead = NULL;
+    s->held = NULL;
+}
+
 /* The current file is at its end: keep its digest and let go of it. */
 static int finish(struct ca_source *s, struct ca_err *err)
 {
@@ -75,6 +95,7 @@ static int finish(struct ca_source *s, struct ca_err *err)
 
     if (!s->in)
         return 0;
+    stop_ahead(s);
     if ((rc = ca_mem_grow((void **)&s->done, &s->cap_done, s->n_done + 1, sizeof *s->done, err)))
         return rc;
     ca_digest_hex(s->digest, s->done[s->n_done++].hex);
@@ -177,7 +198,8 @@ static int read_gzip(struct ca_source *s, unsigned char *buf, size_t n, size_t *
     return 0;
 }
 
-int ca_source_read(struct ca_source *s, void *buf, size_t n, size_t *got, struct ca_err *err)
+/* n bytes of the current file, fewer only at its end. */
+static int read_text(struct ca_source *s, void *buf, size_t n, size_t *got, struct ca_err *err)
 {
     int rc = 0;
 
@@ -202,6 +224,59 @@ int ca_source_read(struct ca_source *s, void *buf, size_t n, size_t *got, struct
     return rc;
 }
 
+static int make_piece(void *arg, size_t place, struct ca_err *err)
+{
+    struct ca_source *s = arg;
+    struct piece *t = &s->piece[place];
+    int rc = t->p || (t->p = ca_mem_alloc(PIECE_BYTES, 1, err)) ? 0 : CA_EMEMORY;
+
+    if (!rc)
+        rc = read_text(s, t->p, PIECE_BYTES, &t->n, err);
+    return rc ? rc : t->n > 0;
+}
+
+/* The same from what a thread has read ahead. */
+static int take_text(struct ca_source *s, char *buf, size_t n, size_t *got, struct ca_err *err)
+{
+    for (*got = 0; *got < n;) {
+        size_t m, place;
+
+        if (!s->held) {
+            int rc = ca_ahead_next(s->ahead, &place, err);
+            if (rc <= 0)
+                return rc;
+            s->held = &s->piece[place];
+            s->used_text = 0;
+        }
+        m = s->held->n - s->used_text;
+        if (m > n - *got)
+            m = n - *got;
+        memcpy(buf + *got, s->held->p + s->used_text, m);
+        *got += m;
+        s->used_text += m;
+        if (s->used_text == s->held->n)
+            s->held = NULL;
+    }
+    return 0;
+}
+
+void ca_source_ahead(struct ca_source *s, uint64_t threads)
+{
+    s->threads = threads;
+}
+
+int ca_source_read(struct ca_source *s, void *buf, size_t n, size_t *got, struct ca_err *err)
+{
+    if (s->threads == 1)
+        return read_text(s, buf, n, got, err);
+    if (!s->ahead) {
+        if (!(s->ahead = ca_ahead_new(PLACES, make_piece, s, err)))
+            return CA_ETHREAD;
+        ca_in_stoppable(s->in, ca_ahead_stop_fd(s->ahead));
+    }
+    return take_text(s, buf, n, got, err);
+}
+
 size_t ca_source_done(const struct ca_source *s)
 {
     return s->n_done;
@@ -216,6 +291,9 @@ void ca_source_close(struct ca_source *s)
 {
     if (!s)
         return;
+    stop_ahead(s);
+    for (int i = 0; i < PLACES; i++)
+        ca_mem_free(s->piece[i].p);
     if (s->inflating)
         (void)inflateEnd(&s->z);
     ca_digest_free(s->digest);

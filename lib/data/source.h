@@ -36,6 +36,12 @@ const char *ca_source_name(const struct ca_source *s);
 size_t ca_source_done(const struct ca_source *s);
 const char *ca_source_digest(const struct ca_source *s, size_t i);
 
+/*
+ * Files are read and unpacked by a thread of their own, a little ahead; with
+ * threads 1 nothing changes. Before the first file.
+ */
+void ca_source_ahead(struct ca_source *s, uint64_t threads);
+
 void ca_source_close(struct ca_source *s); /* NULL is accepted */
 
 #endif

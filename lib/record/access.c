@@ -44,7 +44,7 @@ static int load_index(struct ca_reader *r, struct ca_err *err)
     if (f.type != CA_FRAME_END || ca_wire_pad(f.stored) != (uint64_t)at - 64 - end_at)
         return CA_WIRE_FAULT(err, CA_EFORMAT, name, at, "trailer does not point at the end frame");
     if ((rc = ca_reader_payload(name, &f, (int64_t)end_at, p + 64, err)) ||
-        (rc = ca_tail_load(r, &f, (int64_t)end_at, p + 64, err)))
+        (rc = ca_tail_load(name, &f, (int64_t)end_at, p + 64, &r->tail, &r->tail_keys, err)))
         return rc;
 
     a->n = (size_t)r->tail.blocks;
@@ -75,6 +75,8 @@ int ca_reader_index(struct ca_reader *r, struct ca_err *err)
         (void)ca_err_hint(err, "write the records to a file first");
         return CA_EUSAGE;
     }
+    if (r->ahead)
+        return ca_err_set(err, CA_EINTERNAL, "the block index is loaded before reading begins");
     rc = load_index(r, err);
     if (rc)
         ca_access_fini(&r->access);

@@ -1,7 +1,6 @@
 #include "record/reader.h"
 
-#include <zlib.h>
-
+#include "base/inflate.h"
 #include "base/json.h"
 #include "base/mem.h"
 #include "record/access.h"
@@ -82,9 +81,9 @@ static int next_frame(struct ca_reader *r, const uint8_t **p, struct ca_err *err
 
     do {
         r->frame_at = r->pos;
-        if ((rc = take_all(r, 64, &r->stored, &header, err)) ||
+        if ((rc = take_all(r, 64, &r->make->stored, &header, err)) ||
             (rc = ca_wire_frame_load(header, &r->frame, ca_reader_name(r), r->frame_at, err)) ||
-            (rc = take_all(r, ca_wire_pad(r->frame.stored), &r->stored, p, err)) ||
+            (rc = take_all(r, ca_wire_pad(r->frame.stored), &r->make->stored, p, err)) ||
             (rc = ca_reader_payload(ca_reader_name(r), &r->frame, r->frame_at, *p, err)))
             return rc;
     } while (r->frame.type >= CA_FRAME_SKIP_FIRST);
@@ -95,18 +94,14 @@ static int next_frame(struct ca_reader *r, const uint8_t **p, struct ca_err *err
 static int inflate_frame(const char *name, const struct ca_frame *f, int64_t at, const uint8_t *p, struct ca_area *a,
                          struct ca_err *err)
 {
-    uLongf len = (uLongf)f->raw;
-    uLong used = (uLong)f->stored;
-    int rc = ca_area_need(a, (size_t)f->raw, 0, err), z;
+    int rc = ca_area_need(a, (size_t)f->raw, 0, err);
 
     if (rc)
         return rc;
-    z = uncompress2(a->p, &len, p, &used);
-    if (z == Z_MEM_ERROR)
-        return ca_err_set(err, CA_EMEMORY, "out of memory: cannot decompress");
-    if (z != Z_OK || len != f->raw || used != f->stored)
-        return CA_WIRE_FAULT(err, CA_EFORMAT, name, at, "frame whose compressed data are malformed");
-    return 0;
+    rc = ca_inflate(a->p, (size_t)f->raw, p, (size_t)f->stored, NULL);
+    if (rc == CA_EMEMORY)
+        return ca_err_set(err, rc, "out of memory: cannot decompress");
+    return rc ? CA_WIRE_FAULT(err, rc, name, at, "frame whose compressed data are malformed") : 0;
 }
 
 static int read_attachment(struct ca_reader *r, const uint8_t *p, struct ca_err *err)
@@ -117,9 +112,9 @@ static int read_attachment(struct ca_reader *r, const uint8_t *p, struct ca_err 
     int rc;
 
     if (r->frame.codec == CA_CODEC_ZLIB) {
-        if ((rc = inflate_frame(file, &r->frame, r->frame_at, p, &r->slot.raw, err)))
+        if ((rc = inflate_frame(file, &r->frame, r->frame_at, p, &r->make->raw, err)))
             return rc;
-        p = r->slot.raw.p;
+        p = r->make->raw.p;
     }
     len = r->frame.raw >= 4 ? ca_load32(p) : 0;
     if (!len || len > CA_MAX_NAME || len + 4 > r->frame.raw || memchr(p + 4, 0, len))
@@ -176,13 +171,14 @@ int ca_slot_init(struct ca_slot *s, const struct ca_schema *schema, struct ca_er
 void ca_slot_fini(struct ca_slot *s)
 {
     ca_mem_free(s->view);
+    ca_area_fini(&s->stored);
     ca_area_fini(&s->raw);
     ca_area_fini(&s->packed);
 }
 
-int ca_tail_load(struct ca_reader *r, const struct ca_frame *f, int64_t at, const uint8_t *p, struct ca_err *err)
+int ca_tail_load(const char *name, const struct ca_frame *f, int64_t at, const uint8_t *p, struct ca_tail *tail,
+                 json_t **keys, struct ca_err *err)
 {
-    const char *name = ca_reader_name(r);
     uint64_t rows = ca_load64(p), positives = ca_load64(p + 8), blocks = ca_load64(p + 16), json = ca_load64(p + 56);
     uint64_t sum_rows = 0, sum_positives = 0;
     int64_t last = 0;
@@ -202,14 +198,14 @@ int ca_tail_load(struct ca_reader *r, const struct ca_frame *f, int64_t at, cons
     }
     if (sum_rows != rows || sum_positives != positives)
         return CA_WIRE_FAULT(err, CA_EFORMAT, name, at, "totals of the end frame are not those of its block index");
-    json_decref(r->tail_keys);
-    r->tail_keys = ca_json_parse((const char *)p + 64 + 16 * blocks, (size_t)json, name,
-                                 at + 128 + (int64_t)(16 * blocks), err);
-    if (!r->tail_keys)
+    json_decref(*keys);
+    *keys = ca_json_parse((const char *)p + 64 + 16 * blocks, (size_t)json, name, at + 128 + (int64_t)(16 * blocks),
+                          err);
+    if (!*keys)
         return CA_EFORMAT;
-    r->tail = (struct ca_tail){(int64_t)rows, (int64_t)positives, (int64_t)blocks, "", r->tail_keys};
-    memcpy(r->tail.digest, p + 24, CA_DIGEST_HEX - 1);
-    r->tail.digest[CA_DIGEST_HEX - 1] = '\0';
+    *tail = (struct ca_tail){(int64_t)rows, (int64_t)positives, (int64_t)blocks, "", *keys};
+    memcpy(tail->digest, p + 24, CA_DIGEST_HEX - 1);
+    tail->digest[CA_DIGEST_HEX - 1] = '\0';
     return 0;
 }
 
@@ -222,10 +218,10 @@ static int check_totals(struct ca_reader *r, const uint8_t *p, struct ca_err *er
 
     if (!r->content)
         return 0; /* reading began in the middle: there is nothing to compare */
-    if (r->tail.rows != r->next_row || r->tail.blocks != (int64_t)r->n_seen)
+    if (r->made_tail.rows != r->next_row || r->made_tail.blocks != (int64_t)r->n_seen)
         return CA_WIRE_FAULT(err, CA_EFORMAT, name, r->frame_at,
                              "end frame counts %lld rows in %lld blocks, the stream has %lld in %zu",
-                             (long long)r->tail.rows, (long long)r->tail.blocks, (long long)r->next_row, r->n_seen);
+                             (long long)r->made_tail.rows, (long long)r->made_tail.blocks, (long long)r->next_row, r->n_seen);
     for (size_t i = 0; i < r->n_seen; i++) {
         const uint8_t *e = p + 64 + 16 * i;
         if (ca_load64(e) != (uint64_t)r->seen[i].offset || ca_load32(e + 8) != r->seen[i].rows ||
@@ -235,9 +231,9 @@ static int check_totals(struct ca_reader *r, const uint8_t *p, struct ca_err *er
     }
     if ((rc = ca_content_hex(r->content, hex, err)))
         return rc;
-    if (memcmp(hex, r->tail.digest, CA_DIGEST_HEX))
+    if (memcmp(hex, r->made_tail.digest, CA_DIGEST_HEX))
         return CA_WIRE_FAULT(err, CA_ECHECKSUM, name, r->frame_at, "content digest is %s, the end frame has %s", hex,
-                             r->tail.digest);
+                             r->made_tail.digest);
     return 0;
 }
 
@@ -247,28 +243,27 @@ static int finish(struct ca_reader *r, const uint8_t *p, struct ca_err *err)
     const char *name = ca_reader_name(r);
     int64_t end_at = r->frame_at, trailer_at = r->pos;
     uint64_t said_end, said_total, got;
-    int rc = ca_tail_load(r, &r->frame, end_at, p, err);
+    int rc = ca_tail_load(name, &r->frame, end_at, p, &r->made_tail, &r->made_keys, err);
 
-    if (rc || (rc = check_totals(r, p, err)) || (rc = take_all(r, 64, &r->stored, &p, err)) ||
+    if (rc || (rc = check_totals(r, p, err)) || (rc = take_all(r, 64, &r->make->stored, &p, err)) ||
         (rc = ca_wire_trailer_load(p, &said_end, &said_total, name, trailer_at, err)))
         return rc;
     if (said_end != (uint64_t)end_at || said_total != (uint64_t)r->pos)
         return CA_WIRE_FAULT(err, CA_EFORMAT, name, trailer_at, "trailer does not point at the end frame");
-    if ((rc = take(r, 1, &r->stored, &p, &got, err)))
+    if ((rc = take(r, 1, &r->make->stored, &p, &got, err)))
         return rc;
     if (got) {
         (void)CA_WIRE_FAULT(err, CA_ETRAILING, name, r->pos - 1, "bytes follow the end of the record stream");
         (void)ca_err_hint(err, "join streams with ca-cat, not with cat");
         return CA_ETRAILING;
     }
-    r->have_tail = 1;
     return 0;
 }
 
 static int take_block(struct ca_reader *r, const uint8_t *p, struct ca_err *err)
 {
     const char *name = ca_reader_name(r);
-    struct ca_slot *s = &r->slot;
+    struct ca_slot *s = r->make;
     uint32_t positives;
     int rc;
 
@@ -285,6 +280,7 @@ static int take_block(struct ca_reader *r, const uint8_t *p, struct ca_err *err)
         r->seen[r->n_seen++] = (struct ca_entry){r->frame_at, r->frame.rows, positives};
     }
     r->next_row += r->frame.rows;
+    s->end = r->pos;
     return 0;
 }
 
@@ -295,37 +291,86 @@ static int accept(struct ca_reader *r, const uint8_t *p, struct ca_err *err)
 
     if (r->frame.type == CA_FRAME_BLOCK)
         return (rc = take_block(r, p, err)) ? rc : 1;
-    if (r->frame.type == CA_FRAME_END) {
-        if ((rc = finish(r, p, err)))
-            return rc;
-        r->ended = 1;
-        return 0;
-    }
+    if (r->frame.type == CA_FRAME_END)
+        return finish(r, p, err);
     return CA_WIRE_FAULT(err, CA_EFORMAT, ca_reader_name(r), r->frame_at, "attachment behind the first block");
 }
 
-/* A new block into r->slot: 1, 0 or a code. Faults are sticky. */
+/* The next block into a slot: 1, 0 at the sound end, or a code. Runs on a thread of its own where one reads ahead. */
+static int make_block(void *arg, size_t place, struct ca_err *err)
+{
+    struct ca_reader *r = arg;
+    const uint8_t *p = r->first;
+    int rc;
+
+    r->make = &r->slot[place];
+    r->first = NULL;
+    rc = p ? 0 : next_frame(r, &p, err);
+    return rc ? rc : accept(r, p, err);
+}
+
+static int start_ahead(struct ca_reader *r, struct ca_err *err)
+{
+    r->ahead = ca_ahead_new(CA_READER_SLOTS, make_block, r, err);
+    if (!r->ahead)
+        return CA_ETHREAD;
+    ca_in_stoppable(r->in, ca_ahead_stop_fd(r->ahead));
+    return 0;
+}
+
+static void stop_ahead(struct ca_reader *r)
+{
+    ca_ahead_stop(r->ahead);
+    if (r->ahead)
+        ca_in_stoppable(r->in, -1);
+    r->ahead = NULL;
+}
+
+/* The sound end has been reached: what it says is now known. */
+static void take_tail(struct ca_reader *r)
+{
+    r->ended = 1;
+    stop_ahead(r);
+    json_decref(r->tail_keys);
+    r->tail = r->made_tail;
+    r->tail_keys = r->made_keys;
+    r->made_keys = NULL;
+    r->have_tail = 1;
+}
+
+/* A new block in hand: 1, 0 or a code. Faults are sticky. */
 static int advance(struct ca_reader *r, struct ca_err *err)
 {
-    const uint8_t *p;
-    int rc;
+    size_t place = 0;
+    int rc = 0;
 
     if (r->failed)
         return ca_err_set(err, r->failed, "reading has failed before");
     if (r->ended)
         return 0;
-    p = r->first;
-    r->first = NULL;
     if (r->map)
-        ca_in_release(r->in, r->pos);
-    rc = p ? 0 : next_frame(r, &p, err);
+        ca_in_release(r->in, r->have->end);
+    if (r->want_ahead && !r->ahead)
+        rc = start_ahead(r, err);
     if (!rc)
-        rc = accept(r, p, err);
+        rc = r->ahead ? ca_ahead_next(r->ahead, &place, err) : make_block(r, place, err);
+    r->used = 0;
+    if (rc == 1) {
+        r->have = &r->slot[place];
+        r->have_next = r->have->block.first_row + (int64_t)r->have->block.rows;
+        return 1;
+    }
+    r->have->block.rows = 0;
     if (rc < 0)
         r->failed = rc;
-    r->used = 0;
-    r->slot.block.rows = rc == 1 ? r->slot.block.rows : 0;
+    else
+        take_tail(r);
     return rc;
+}
+
+void ca_reader_ahead(struct ca_reader *r, uint64_t threads)
+{
+    r->want_ahead = threads != 1;
 }
 
 /* Header, then attachments; the first other frame stays in hand as r->first. */
@@ -334,7 +379,7 @@ static int read_head(struct ca_reader *r, struct ca_err *err)
     const char *name = ca_reader_name(r);
     uint64_t size, hash, got, padded;
     const uint8_t *p;
-    int rc = take(r, 64, &r->stored, &p, &got, err);
+    int rc = take(r, 64, &r->make->stored, &p, &got, err);
 
     if (rc)
         return rc;
@@ -349,7 +394,7 @@ static int read_head(struct ca_reader *r, struct ca_err *err)
     if ((rc = ca_wire_header_load(p, &size, &hash, name, err)))
         return rc;
     padded = ca_wire_pad(size);
-    if ((rc = take_all(r, padded, &r->stored, &p, err)))
+    if ((rc = take_all(r, padded, &r->make->stored, &p, err)))
         return rc;
     if (ca_hash64(p, (size_t)size) != hash || ca_wire_all(p + size, (size_t)(padded - size), ' ') != padded - size)
         return CA_WIRE_FAULT(err, CA_ECHECKSUM, name, 64, "checksum mismatch in the stream header's text");
@@ -379,13 +424,16 @@ int ca_reader_take(struct ca_reader **out, struct ca_in *in, struct ca_err *err)
         return CA_EMEMORY;
     }
     r->in = in;
+    r->make = r->have = &r->slot[0];
     /* a file already read in part (by an earlier command on the same descriptor) is read like a pipe */
     if (ca_in_seekable(in) && ca_in_tell(in) == 0) {
         r->map = ca_in_map(in, &size);
         r->map_size = size;
     }
-    if ((rc = read_head(r, err)) || (rc = ca_slot_init(&r->slot, &r->head.schema, err)) ||
-        !(r->content = ca_content_new(&r->head.schema, err))) {
+    rc = read_head(r, err);
+    for (int i = 0; i < CA_READER_SLOTS && !rc; i++)
+        rc = ca_slot_init(&r->slot[i], &r->head.schema, err);
+    if (rc || !(r->content = ca_content_new(&r->head.schema, err))) {
         rc = rc ? rc : CA_EMEMORY;
         ca_reader_close(r);
         return rc;
@@ -426,14 +474,17 @@ int ca_reader_restart(struct ca_reader *r, int64_t at, int64_t row, struct ca_er
 
     if (row == 0 && !(content = ca_content_new(&r->head.schema, err)))
         return CA_EMEMORY;
+    stop_ahead(r);
     ca_content_free(r->content);
     r->content = content;
     r->n_seen = 0;
     r->pos = at;
-    r->next_row = row;
+    r->next_row = r->have_next = row;
     r->first = NULL;
     r->ended = r->failed = 0;
-    r->used = r->slot.block.rows = 0;
+    r->have = &r->slot[0];
+    r->have->end = at;
+    r->used = r->have->block.rows = 0;
     return 0;
 }
 
@@ -448,7 +499,7 @@ int ca_reader_skip(struct ca_reader *r, size_t rows, struct ca_err *err)
 /* What is left of the block in hand, as a block: its columns moved along. */
 static struct ca_block rest(struct ca_reader *r)
 {
-    struct ca_slot *s = &r->slot;
+    struct ca_slot *s = r->have;
 
     for (size_t c = 0; r->used && c < r->head.schema.n; c++)
         if (s->view[c].start)
@@ -465,7 +516,7 @@ int ca_reader_next(struct ca_reader *r, struct ca_block *b, struct ca_err *err)
 {
     int rc = 1;
 
-    if (r->used >= r->slot.block.rows)
+    if (r->used >= r->have->block.rows)
         rc = advance(r, err);
     if (rc == 1) {
         *b = rest(r);
@@ -483,16 +534,16 @@ int ca_reader_fill(struct ca_reader *r, struct ca_rows *out, size_t want, struct
         size_t n;
         int rc = 1;
 
-        if (r->used >= r->slot.block.rows)
+        if (r->used >= r->have->block.rows)
             rc = advance(r, err);
         if (rc < 0)
             return rc;
         if (!rc)
             return have > before;
-        n = r->slot.block.rows - r->used;
+        n = r->have->block.rows - r->used;
         if (n > want - have)
             n = want - have;
-        if ((rc = ca_rows_append(out, &r->slot.block, r->used, n, err)))
+        if ((rc = ca_rows_append(out, &r->have->block, r->used, n, err)))
             return rc;
         r->used += n;
         r->rows_read += (int64_t)n;
@@ -508,7 +559,7 @@ int64_t ca_reader_rows_read(const struct ca_reader *r)
 
 int64_t ca_reader_row(const struct ca_reader *r)
 {
-    return r->next_row - (int64_t)(r->slot.block.rows - r->used);
+    return r->have_next - (int64_t)(r->have->block.rows - r->used);
 }
 
 const struct ca_tail *ca_reader_tail(const struct ca_reader *r)
@@ -520,12 +571,14 @@ void ca_reader_close(struct ca_reader *r)
 {
     if (!r)
         return;
+    stop_ahead(r);
     ca_access_fini(&r->access);
-    ca_slot_fini(&r->slot);
+    for (int i = 0; i < CA_READER_SLOTS; i++)
+        ca_slot_fini(&r->slot[i]);
     ca_content_free(r->content);
-    ca_area_fini(&r->stored);
     ca_mem_free(r->seen);
     json_decref(r->tail_keys);
+    json_decref(r->made_keys);
     ca_head_fini(&r->head);
     ca_in_close(r->in);
     ca_mem_free(r);

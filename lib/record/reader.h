@@ -40,6 +40,15 @@ int ca_reader_next(struct ca_reader *r, struct ca_block *b, struct ca_err *err) 
  */
 int ca_reader_fill(struct ca_reader *r, struct ca_rows *out, size_t want, struct ca_err *err) CA_CHECK_ME;
 
+/*
+ * Blocks are read, checked and decoded by a thread of their own from now on, a
+ * few ahead of who asks for them; with threads 1 nothing changes, since then
+ * one is all there is to be. What comes out is the same, faults included. Load
+ * the index before the first row is read, where it is needed; random access
+ * goes on beside the thread.
+ */
+void ca_reader_ahead(struct ca_reader *r, uint64_t threads);
+
 int64_t ca_reader_rows_read(const struct ca_reader *r);
 
 /* Which row of the stream ca_reader_next gives next: differs from rows_read after a seek. */

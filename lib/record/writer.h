@@ -37,6 +37,14 @@ struct ca_reader;
 /* Ends the spool and opens it for reading; w is gone whatever is returned. */
 int ca_writer_spooled(struct ca_writer *w, struct ca_reader **r, struct ca_err *err) CA_CHECK_ME;
 
+/*
+ * Before the first row: blocks are encoded and written by a thread behind who
+ * puts rows, and compressed by so many threads at a time; with 1 nothing
+ * changes. The bytes are the same; a fault may come with a later row.
+ * ca_writer_open sees to it with the run's --threads.
+ */
+int ca_writer_behind(struct ca_writer *w, uint64_t threads, struct ca_err *err) CA_CHECK_ME;
+
 /* Rows [first, first+n) of b, or the rows at[0..n). */
 int ca_writer_put(struct ca_writer *w, const struct ca_block *b, size_t first, size_t n, struct ca_err *err) CA_CHECK_ME;
 int ca_writer_put_at(struct ca_writer *w, const struct ca_block *b, const uint32_t *at, size_t n, struct ca_err *err)

@@ -105,6 +105,53 @@ static int equal(const struct ca_hists *a, const struct ca_hists *b)
     return same;
 }
 
+/*
+ * Ids of small, of large and of lying vocabularies, few and many of them in a
+ * window: each is counted another way, and a plain count of 3000 places is what all must give.
+ */
+static void large_ids(void)
+{
+    static const uint32_t vocab[] = {3000, 100000, 5000000, 10};
+    static const int64_t boundary[] = {50};
+
+    for (size_t k = 0; k < sizeof vocab / sizeof *vocab; k++) {
+        struct ca_schema s = {0};
+        struct ca_err err = {0};
+        struct ca_hists *h;
+        struct ca_rows *r;
+        struct ca_block b;
+        size_t first, plain[2][3000] = {{0}};
+        int ok = 1;
+
+        if (ca_schema_add(&s, "c", CA_ROLE_CATEGORICAL, CA_TYPE_U32, 0, vocab[k], &err) ||
+            !(r = ca_rows_new(&s, &err)) || ca_rows_extend(r, 5000, &first, &err) ||
+            ca_hists_new(&h, &s, 2, 10, 0, boundary, &err))
+            exit(1);
+        for (size_t i = 0; i < 5000; i++) {
+            uint32_t id = (uint32_t)(i * i * 7919 % 3000);
+            ((uint32_t *)ca_rows_data(r, 0))[i] = id < 1000 ? id : id * 1600;
+            plain[i >= 50][id]++;
+        }
+        b = ca_rows_view(r);
+        if (ca_hists_count(h, &b, 0, &err) || ca_hists_done(h, &err))
+            exit(1);
+        for (int w = 0; w < 2; w++) {
+            const struct ca_hist *t = &h->feature[0].window[w];
+            size_t n = 0;
+            for (uint32_t id = 0; id < 3000; id++)
+                if (plain[w][id]) {
+                    ok &= n < t->n && t->cell[n].id == (id < 1000 ? id : id * 1600) && t->cell[n].count == plain[w][id];
+                    n++;
+                }
+            ok &= n == t->n && t->total == (w ? 4950 : 50);
+        }
+        OK(ok, "ids are counted in order, whatever the vocabulary says");
+        ca_hists_free(h);
+        ca_rows_free(r);
+        ca_schema_fini(&s);
+    }
+}
+
 static void write_text(const char *path, const char *text, size_t n)
 {
     FILE *f = fopen(path, "w");
@@ -166,6 +213,7 @@ int main(void)
     const struct ca_hist *w;
 
     divergences();
+    large_ids();
     if (ca_schema_add(&s, "x", CA_ROLE_NUMERIC, CA_TYPE_F32, 0, 0, &err) ||
         ca_schema_add(&s, "c", CA_ROLE_CATEGORICAL, CA_TYPE_U32, 0, 7, &err) ||
         ca_schema_add(&s, "l", CA_ROLE_SEQUENCE, CA_TYPE_U32, 1, 7, &err) ||

@@ -99,13 +99,15 @@ static int same(const struct ca_block *a, size_t af, const struct ca_block *b, s
     return 1;
 }
 
+static uint64_t writers = 1; /* threads that write */
+
 static int write_stream(const struct ca_head *h, const struct ca_block *b, uint64_t block_rows, uint64_t level)
 {
     struct ca_writer_opts o = {block_rows, level};
     struct ca_writer *w;
 
     /* in uneven pieces, so that pieces and blocks do not agree */
-    if (ca_writer_open(&w, path, h, &o, NULL, NULL))
+    if (ca_writer_open(&w, path, h, &o, NULL, NULL) || ca_writer_behind(w, writers, NULL))
         return -1;
     for (size_t i = 0, m; i < b->rows; i += m) {
         m = i % 5 + 1 < b->rows - i ? i % 5 + 1 : b->rows - i;
@@ -115,15 +117,17 @@ static int write_stream(const struct ca_head *h, const struct ca_block *b, uint6
     return ca_writer_input(w, "text", "00ff", NULL) || ca_writer_close(w, NULL);
 }
 
-/* Read name to its end: 0 or the code, err filled; *rows counts. */
+/* Read name to its end: 0 or the code, err filled; *rows counts. Every other time a thread reads ahead: it is all one. */
 static int drain(const char *name, int64_t *rows, char digest[CA_DIGEST_HEX], struct ca_err *err)
 {
     struct ca_reader *r;
     struct ca_block b;
+    static unsigned calls;
     int rc = ca_reader_open(&r, name, 0, err);
 
     if (rc)
         return rc;
+    ca_reader_ahead(r, ++calls % 2 + 1);
     while ((rc = ca_reader_next(r, &b, err)) == 1)
         ;
     if (!rc) {
@@ -552,6 +556,80 @@ static void test_like(const struct ca_head *h, const struct ca_block *all)
     free(p);
 }
 
+/* A thread reads ahead, another place is sought, and rows are gathered meanwhile. */
+static void test_ahead(const struct ca_head *h, const struct ca_block *all)
+{
+    for (uint64_t level = 0; level < 2; level++) {
+        int64_t rows[3] = {499, 0, 250};
+        struct ca_rows *got = ca_rows_new(&h->schema, NULL);
+        struct ca_reader *r = NULL;
+        struct ca_block b;
+        int ok = got && !write_stream(h, all, 8, level) && !ca_reader_open(&r, path, 0, NULL) &&
+                 !ca_reader_index(r, NULL);
+
+        if (!ok) {
+            OK(0, "a stream is written and opened");
+            return;
+        }
+        ca_reader_ahead(r, 2);
+        for (int64_t from = 0; from < 500 && ok; from += 123) {
+            ok = !ca_reader_seek(r, from, NULL);
+            for (int k = 0; k < 9 && ok; k++) {
+                ok = ca_reader_next(r, &b, NULL) == 1 && same(&b, 0, all, (size_t)b.first_row, b.rows);
+                from += k ? 0 : b.first_row - from;
+                ok = ok && ca_reader_row(r) == b.first_row + (int64_t)b.rows;
+                ca_rows_clear(got);
+                ok = ok && !ca_reader_gather(r, rows, 3, got, NULL);
+                struct ca_block g = ca_rows_view(got);
+                for (size_t i = 0; i < 3 && ok; i++)
+                    ok = same(&g, i, all, (size_t)rows[i], 1);
+                if (b.first_row + (int64_t)b.rows >= 500)
+                    break;
+            }
+        }
+        OK(ok, "rows are the same however often another place is sought, and beside random access");
+        ok = !ca_reader_seek(r, 0, NULL);
+        for (int64_t n = 0; ok && ca_reader_next(r, &b, NULL) == 1; n += (int64_t)b.rows)
+            ok = same(&b, 0, all, (size_t)n, b.rows);
+        OK(ok && ca_reader_next(r, &b, NULL) == 0 && ca_reader_next(r, &b, NULL) == 0 && ca_reader_tail(r)->rows == 500,
+           "the end stays the end");
+        ca_reader_close(r);
+        ca_rows_free(got);
+    }
+}
+
+/* Whoever writes them, the bytes are the same. */
+static void test_behind(const struct ca_head *h, const struct ca_block *all)
+{
+    static const uint64_t rows[] = {1, 7, 64, 4096}, threads[] = {1, 2, 3, 5};
+
+    for (uint64_t level = 0; level < 2; level++)
+        for (size_t k = 0; k < 4; k++) {
+            uint8_t *plain = NULL;
+            size_t n = 0;
+            int ok = 1;
+
+            for (size_t t = 0; t < 4; t++) {
+                size_t m = 0;
+                uint8_t *p;
+
+                writers = threads[t];
+                ok &= !write_stream(h, all, rows[k], level);
+                p = slurp(&m);
+                if (!t) {
+                    plain = p;
+                    n = m;
+                    continue;
+                }
+                ok &= p && plain && m == n && !memcmp(p, plain, n);
+                free(p);
+            }
+            OK(ok && n > 1000, "the same bytes with a thread that writes, and several that compress");
+            free(plain);
+        }
+    writers = 1;
+}
+
 static void test_spool(const struct ca_head *h, const struct ca_block *all)
 {
     struct ca_err err = {0};
@@ -642,6 +720,8 @@ int main(void)
         struct ca_block all = ca_rows_view(rows);
         test_round_trip(&h, &all);
         test_random_access(&h, &all);
+        test_ahead(&h, &all);
+        test_behind(&h, &all);
         test_spool(&h, &all);
         all.rows = 20;
         test_damage(&h, &all);

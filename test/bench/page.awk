@@ -1,0 +1,242 @@
+# summary.tsv to the page: a table for each section that was measured. targets: test/bench/targets.tsv; tiny: no
+# verdicts, since nothing of that size is what a target speaks of.
+BEGIN { FS = "\t"; dash = "–" }
+NR == 1 { for (i = 1; i <= NF; i++) col[$i] = i; next }
+{
+  key = $1 FS $2 FS $3 FS $4 FS $5
+  for (name in col) at[key, name] = $col[name]
+  there[key] = 1
+  if (!(($1, $4) in seen_threads)) { seen_threads[$1, $4] = 1; threads[$1] = threads[$1] " " $4 }
+  group = $2 FS $3 FS $5
+  if (!(($1, group) in seen)) { seen[$1, group] = 1; groups[$1]++; grp[$1, groups[$1]] = group }
+}
+# 0.1234 1.23 12.3 123 12 k 1.2 M
+function short(x) {
+  if (x == 0 || x == "") return dash
+  if (x >= 9.995e8) return sprintf("%.3g G", x / 1e9)
+  if (x >= 9.995e5) return sprintf("%.3g M", x / 1e6)
+  if (x >= 9995) return sprintf("%.3g k", x / 1e3)
+  if (x >= 100) return sprintf("%.0f", x)
+  return sprintf("%.3g", x)
+}
+function per_s(key) {
+  if (!(key in there)) return dash
+  return at[key, "rounds"] < 2 ? short(at[key, "per_s"]) \
+    : short(at[key, "per_s"]) " [" short(at[key, "least"]) " to " short(at[key, "most"]) "]"
+}
+function percent(x) { return x == "-" || x == "" || x == 0 ? dash : sprintf("%.0f %%", 100 * x) }
+function title(text, note) { print "\n## " text "\n\n" note "\n" }
+function rule(n,    line) { line = "|:--"; while (--n > 0) line = line "|--:"; print line "|" }
+function escape(x) { gsub(/\|/, "\\|", x); return x }
+function key_of(section, name, what, j, x) { return section FS name FS what FS j FS x }
+
+function machine(    i, j, n, g, t, line, key, unit) {
+  if (!groups["machine"]) return
+  title("The machine", "Its own limits. Streams count every byte read and written; rows are of 16 or 48 floats at random places.")
+  n = split(threads["machine"], t, " ")
+  line = "| limit | unit |"
+  for (j = 1; j <= n; j++) line = line " " t[j] (t[j] == 1 ? " thread |" : " threads |")
+  print line; rule(n + 2)
+  for (i = 1; i <= groups["machine"]; i++) {
+    split(grp["machine", i], g, FS)
+    line = "| " g[1] ", " g[2] (g[3] == "-" ? "" : ", " g[3])
+    for (j = 1; j <= n; j++) {
+      key = key_of("machine", g[1], g[2], t[j], g[3])
+      unit = at[key, "unit"]
+      if (j == 1) line = line " | " (unit == "rows" ? "rows/s" : unit == "bytes" ? "byte/s" : "FLOP/s") " |"
+      line = line " " per_s(key) " |"
+    }
+    print line
+  }
+}
+
+function archs(    i, j, n, g, t, line, key, one) {
+  if (!groups["arch"]) return
+  title("Architectures", "Rows a second in memory, ids fresh for every step; GFLOP/s after the formulas of the model (training: three times" \
+    "\nforward), and their share of the multiply-add peak. Peak memory holds tables, moments and one batch.")
+  n = split(threads["arch"], t, " ")
+  line = "| model | what |"
+  for (j = 1; j <= n; j++) line = line " rows/s, " t[j] "T | rows/CPU s | GFLOP/s | of peak |"
+  if (n > 1) line = line " speed-up |"
+  print line " peak MB |"; rule(2 + 4 * n + (n > 1) + 1)
+  for (i = 1; i <= groups["arch"]; i++) {
+    split(grp["arch", i], g, FS)
+    line = "| " g[1] " | " g[2] " |"
+    for (j = 1; j <= n; j++) {
+      key = key_of("arch", g[1], g[2], t[j], g[3])
+      line = line " " per_s(key) " | " short(at[key, "per_cpu_s"]) " | " short(at[key, "gflop_per_s"]) " | " percent(at[key, "of_peak"]) " |"
+      if (j == 1) one = at[key, "per_s"]
+    }
+    if (n > 1) line = line " " (one > 0 ? sprintf("%.2f", at[key, "per_s"] / one) : dash) " |"
+    print line " " at[key, "rss_mb"] " |"
+  }
+}
+
+# a line for each case: speed with every number of threads
+function stages(section,    i, j, n, g, t, line, key, heading) {
+  if (!groups[section]) return
+  n = split(threads[section], t, " ")
+  line = section == "rows" ? "| stage | what | rows |" : "| stage | what |"
+  for (j = 1; j <= n; j++) line = line " rows/s, " t[j] "T | ns/row | MB/s | rows/CPU s |"
+  print line " peak MB |"; rule(2 + (section == "rows") + 4 * n + 1)
+  for (i = 1; i <= groups[section]; i++) {
+    split(grp[section, i], g, FS)
+    line = "| " g[1] " | " g[2] " |" (section == "rows" ? " " short(g[3]) " |" : "")
+    for (j = 1; j <= n; j++) {
+      key = key_of(section, g[1], g[2], t[j], g[3])
+      line = line " " per_s(key) " | " (key in there ? at[key, "ns_per_row"] : dash) " | " short(at[key, "mb_per_s"]) " | " short(at[key, "per_cpu_s"]) " |"
+      if (key in there) heading = at[key, "rss_mb"]
+    }
+    print line " " heading " |"
+  }
+}
+
+function sweep(section, name,    i, j, n, g, t, line, key) {
+  if (!groups[section]) return
+  n = split(threads[section], t, " ")
+  line = "| model | " name " |"
+  for (j = 1; j <= n; j++) line = line " rows/s, " t[j] "T | GFLOP/s | of peak |"
+  print line " peak MB |"; rule(2 + 3 * n + 1)
+  for (i = 1; i <= groups[section]; i++) {
+    split(grp[section, i], g, FS)
+    line = "| " g[1] " | " short(g[3]) " |"
+    for (j = 1; j <= n; j++) {
+      key = key_of(section, g[1], g[2], t[j], g[3])
+      line = line " " per_s(key) " | " short(at[key, "gflop_per_s"]) " | " percent(at[key, "of_peak"]) " |"
+    }
+    print line " " at[key, "rss_mb"] " |"
+  }
+}
+
+# what a step with dense Adam would cost against what it does cost
+function lazy(j, x,    i, g, train, dense, bare) {
+  for (i = 1; i <= groups["tables"]; i++) {
+    split(grp["tables", i], g, FS)
+    train = key_of("tables", g[1], "train", j, x); dense = key_of("tables", g[1], "dense", j, x)
+    bare = key_of("tables", g[1], "train", j, 100)
+    if (train in there && dense in there && bare in there)
+      return (1 / at[bare, "per_s"] + 1 / at[dense, "per_s"]) * at[train, "per_s"]
+  }
+  return 0
+}
+function tables(    i, j, n, g, t, line, key, dense) {
+  if (!groups["tables"]) return
+  n = split(threads["tables"], t, " ")
+  line = "| model | rows of tables |"
+  for (j = 1; j <= n; j++) line = line " rows/s, " t[j] "T | dense Adam alone | lazy / dense |"
+  print line " peak MB | dense MB |"; rule(2 + 3 * n + 2)
+  for (i = 1; i <= groups["tables"]; i++) {
+    split(grp["tables", i], g, FS)
+    if (g[2] != "train") continue
+    line = "| " g[1] " | " short(g[3]) " |"
+    for (j = 1; j <= n; j++) {
+      key = key_of("tables", g[1], "train", t[j], g[3]); dense = key_of("tables", g[1], "dense", t[j], g[3])
+      line = line " " per_s(key) " | " per_s(dense) " | " (lazy(t[j], g[3]) ? sprintf("%.2f", lazy(t[j], g[3])) : dash) " |"
+    }
+    print line " " at[key, "rss_mb"] " | " (dense in there ? at[dense, "rss_mb"] : dash) " |"
+  }
+}
+
+# the entry of section arch that a target calls by the architecture's name
+function arch_key(name, what, j,    i, g, short_name) {
+  for (i = 1; i <= groups["arch"]; i++) {
+    split(grp["arch", i], g, FS)
+    short_name = g[1]; sub(/:.*/, "", short_name)
+    if (index(g[1], "+")) short_name = "distill"
+    if (short_name == name && g[2] == what && key_of("arch", g[1], what, j, g[3]) in there)
+      return key_of("arch", g[1], what, j, g[3])
+  }
+  return ""
+}
+# the best of the peer's measurements of a case that are of one kind: "default", "best", "best, rewritten"
+function peer_key(name, what, j, setting) { return key_of("peer", name, what, j, setting) }
+
+function peers(    i, j, n, t, line, k, names, whats, m, s, setting, ours) {
+  if (!groups["peer"]) return
+  title("Against PyTorch", "An independent implementation of the same models (test/bench/peer.py), measured in the same rounds: as it comes, and in\n" \
+    "its best settings (OpenMP BLAS, one pool of threads, memory kept by malloc), as published code is written; and rewritten\n" \
+    "without loops over fields and pairs. Ratios are our rows a second over its own; the one by processor time, to its best,\n" \
+    "is the one to believe where other work ran beside the measurement.")
+  n = split(threads["peer"], t, " "); s = split("default,best,rewritten", setting, ",")
+  line = "| model | what | threads | ours rows/s |"
+  for (k = 1; k <= s; k++) line = line " " setting[k] " rows/s | ratio |"
+  print line " by processor time | peak MB, ours | peak MB, its |"; rule(4 + 2 * s + 3)
+  m = split("mlp train,mlp infer,fibinet train,fibinet infer,dcn train,dcn infer,autoint train,autoint infer,afm train,afm infer,distill distill", names, ",")
+  for (i = 1; i <= m; i++) for (j = 1; j <= n; j++) {
+    split(names[i], whats, " ")
+    ours = arch_key(whats[1], whats[2], t[j])
+    line = "| " whats[1] " | " whats[2] " | " t[j] " | " per_s(ours) " |"
+    for (k = 1; k <= s; k++) {
+      key = peer_key(whats[1], whats[2], t[j], setting[k])
+      line = line " " per_s(key) " | " (ours != "" && key in there ? sprintf("%.2f", at[ours, "per_s"] / at[key, "per_s"]) : dash) " |"
+    }
+    key = peer_key(whats[1], whats[2], t[j], "best")
+    line = line " " (ours != "" && at[key, "per_cpu_s"] > 0 ? sprintf("%.2f", at[ours, "per_cpu_s"] / at[key, "per_cpu_s"]) : dash) " |"
+    print line " " (ours == "" ? dash : at[ours, "rss_mb"]) " | " (key in there ? at[key, "rss_mb"] : dash) " |"
+  }
+}
+
+function tool_ratio(what, j,    i, g, memory, key) {
+  for (i = 1; i <= groups["tool"]; i++) {
+    split(grp["tool", i], g, FS)
+    if (g[2] != what) continue
+    key = key_of("tool", g[1], what, j, g[3]); memory = key_of("tool", g[1], "in memory", j, g[3])
+    if (key in there && memory in there) return at[key, "per_s"] / at[memory, "per_s"]
+  }
+  return 0
+}
+
+function target_lines(    line, f, value, key, best, any) {
+  if (tiny) return
+  title("Targets", "What this run says of each; a dash is what it did not measure.")
+  print "| case | what | threads | target | measured | |"; rule(6)
+  while ((getline line < targets) > 0) {
+    split(line, f, "\t")
+    if (f[1] == "kind") continue
+    value = 0
+    if (f[1] == "peer") {
+      key = arch_key(f[2], f[3], f[4]); best = peer_key(f[2], f[3], f[4], "best")
+      if (key != "" && best in there) value = at[key, "per_s"] / at[best, "per_s"]
+    } else if (f[1] == "peak") {
+      key = arch_key(f[2], f[3], f[4])
+      if (key != "" && at[key, "of_peak"] != "-") value = at[key, "of_peak"]
+    } else if (f[1] == "tool") value = tool_ratio(f[3], f[4])
+    else value = lazy(f[4], f[2])
+    print "| " (f[1] == "lazy" ? short(f[2]) " rows of tables" : f[2]) " | " f[3] " | " f[4] " | " f[5] " " f[6] " | " \
+      (value ? sprintf("%.2f", value) : dash) " | " (value ? (value >= f[5] ? "met" : "not met") : "") " |"
+  }
+}
+
+END {
+  machine()
+  archs()
+  if (groups["stage"]) {
+    title("Stages", "Whole tools from file to file, start and end included; MB/s of the text, or of the records in memory.")
+    stages("stage")
+  }
+  if (groups["tool"]) {
+    title("From records on disk to a model", "The whole of ca-train, from its start to a model on disk, against the same rows out of memory.")
+    stages("tool")
+  }
+  if (groups["rows"]) {
+    title("Cost by rows", "Time a row must not grow with their number.")
+    stages("rows")
+  }
+  if (groups["tables"]) {
+    title("Cost by vocabulary", "Lazy Adam against a dense one: a step whose tables are next to nothing, plus our own vectorised pass over all rows,\n" \
+      "over the step as it is.")
+    tables()
+  }
+  if (groups["batch"]) { title("Cost by batch", "Training, one thread."); sweep("batch", "batch") }
+  if (groups["width"]) { title("Cost by width", "Training, one thread."); sweep("width", "width") }
+  if (groups["ratio"]) {
+    title("Against plain twins", "How many times faster than plain C that does the same (test/bench/plain.c), by processor time.")
+    print "| case | ratio |"; rule(2)
+    for (i = 1; i <= groups["ratio"]; i++) {
+      split(grp["ratio", i], g, FS)
+      print "| " g[1] " | " sprintf("%.2f", at[key_of("ratio", g[1], g[2], 1, g[3]), "per_s"]) " |"
+    }
+  }
+  peers()
+  target_lines()
+}
