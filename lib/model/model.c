@@ -34,6 +34,7 @@ void ca_model_free(struct ca_model *m)
     json_decref(m->meta);
     json_decref(m->inputs);
     ca_mem_free(m->vocabulary);
+    ca_parts_free_extras(m);
     ca_mem_free(m);
 }
 

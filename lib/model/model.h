@@ -33,6 +33,8 @@ struct ca_model_choices {
 };
 extern const struct ca_model_choices ca_model_choices_default; /* 50 places */
 
+struct ca_extra;
+
 struct ca_model {
     struct ca_arch_spec spec;
     struct ca_feature *numeric;  /* n_numeric, in input order */
@@ -50,6 +52,8 @@ struct ca_model {
     void *vocabulary;            /* the vocabulary attachment's bytes, or NULL */
     size_t vocabulary_size;
     char vocabulary_digest[CA_DIGEST_HEX]; /* "" when unknown; kept where the bytes are left out */
+    struct ca_extra *extra;      /* n_extra that model/extra.h put here */
+    size_t n_extra, cap_extra;
 };
 
 /*

@@ -344,7 +344,7 @@ static int parse_metadata(struct ca_model *m, const struct ca_st *st, struct ca_
 
 /* What a tensor of the file is to the model. */
 struct place {
-    int kind;      /* 0..2: state of tensor `tensor`; 3: the vocabulary */
+    int kind;      /* 0..2: state of tensor `tensor`; 3: the vocabulary; 4: an extra */
     size_t tensor; /* tables first, then parameters */
 };
 
@@ -415,7 +415,7 @@ static size_t tensor_of(const struct ca_graph *g, size_t n, const char *name)
 static int map_tensors(const struct ca_st *st, const struct ca_graph *g, struct place *at, int *has_state,
                        struct ca_err *err)
 {
-    size_t learned = ca_graph_n_tables(g) + ca_graph_n_params(g), n = learned + ca_graph_n_buffers(g), found[4] = {0};
+    size_t learned = ca_graph_n_tables(g) + ca_graph_n_params(g), n = learned + ca_graph_n_buffers(g), found[5] = {0};
 
     for (size_t i = 0; i < ca_st_count(st); i++) {
         const struct ca_st_tensor *t = ca_st_tensor(st, i);
@@ -424,11 +424,17 @@ static int map_tensors(const struct ca_st *st, const struct ca_graph *g, struct 
         at[i].kind = !strncmp(t->name, PREFIX_M, strlen(PREFIX_M))   ? 1
                      : !strncmp(t->name, PREFIX_V, strlen(PREFIX_V)) ? 2
                      : !strcmp(t->name, VOCABULARY)                  ? 3
+                     : !strncmp(t->name, CA_EXTRA_PREFIX, strlen(CA_EXTRA_PREFIX)) ? 4
                                                                      : 0;
         found[at[i].kind]++;
         if (at[i].kind == 3) {
             if (t->dtype != CA_ST_U8 || t->n_dims != 1 || t->bytes > CA_MAX_ATTACHMENT_BYTES)
                 return unlike(st, t, "is not a list of bytes of bearable size", err);
+            continue;
+        }
+        if (at[i].kind == 4) {
+            if (t->bytes > CA_EXTRA_MAX_BYTES)
+                return unlike(st, t, "is larger than 1 GB", err);
             continue;
         }
         at[i].tensor = tensor_of(g, n, t->name + strlen(prefixes[at[i].kind]));
@@ -514,6 +520,10 @@ static int read_tensors(struct ca_model *m, struct ca_st *st, const struct place
             rc = ca_st_skip(st, i, err);
             continue;
         }
+        if (at[i].kind == 4) {
+            rc = ca_parts_read_extra(m, st, i, err);
+            continue;
+        }
         t = ca_model_get_tensor(m, at[i].tensor);
         for (size_t r = 0; r < t.rows && !rc; r++)
             rc = read_row(st, i, ca_model_tensor_row(m, &t, r, states[at[i].kind]), t.row_len, err);
@@ -597,7 +607,8 @@ int ca_model_load(struct ca_model **out, const char *path, unsigned flags, struc
 struct saving {
     struct ca_model *m;
     size_t n, learned; /* tensors of the model, and those with moments, which come first */
-    size_t total;      /* in the file: n, then the first and the second moments, or n alone; then the vocabulary */
+    size_t total;      /* in the file: n, then the first and the second moments, or n alone */
+    size_t n_extra;    /* behind them; then the vocabulary */
 };
 
 /* Which tensor of the model, and what of it, the i-th of the file is. */
@@ -617,8 +628,10 @@ static int give(void *arg, size_t i, struct ca_st_sink *sink, struct ca_err *err
     size_t used = 0, state;
     int rc = 0;
 
-    if (i == s->total)
+    if (i == s->total + s->n_extra)
         return ca_st_put(sink, s->m->vocabulary, s->m->vocabulary_size, err);
+    if (i >= s->total)
+        return ca_st_put(sink, s->m->extra[i - s->total].data, s->m->extra[i - s->total].bytes, err);
     t = nth(s, i, &state);
     for (size_t r = 0; r < t.rows && !rc; r++) {
         const ca_real *row = ca_model_tensor_row(s->m, &t, r, states[state]);
@@ -633,29 +646,41 @@ static int give(void *arg, size_t i, struct ca_st_sink *sink, struct ca_err *err
     return rc || !used ? rc : ca_st_put(sink, piece, used * sizeof *piece, err);
 }
 
+/* prefix and name in one, in the arena; NULL when out of memory. */
+static const char *full_name(const char *prefix, const char *name, struct ca_arena *names, struct ca_err *err)
+{
+    struct ca_buf b = {0};
+    const char *made;
+
+    ca_buf_printf(&b, "%s%s", prefix, name);
+    made = ca_buf_check(&b, err) ? NULL : ca_arena_strdup(names, b.data, err);
+    ca_buf_fini(&b);
+    return made;
+}
+
 /* Names and shapes of the file's tensors; the names live in the arena. */
 static int list_tensors(const struct saving *s, struct ca_st_tensor *out, struct ca_arena *names, struct ca_err *err)
 {
-    struct ca_buf b = {0};
-    int rc = 0;
-
-    for (size_t i = 0; i < s->total && !rc; i++) {
+    for (size_t i = 0; i < s->total; i++) {
         size_t state;
         struct ca_model_tensor t = nth(s, i, &state);
-        ca_buf_clear(&b);
-        ca_buf_printf(&b, "%s%s", prefixes[state], t.name);
-        if ((rc = ca_buf_check(&b, err)))
-            break;
-        out[i].name = ca_arena_strdup(names, b.data, err);
+        out[i] = (struct ca_st_tensor){.name = full_name(prefixes[state], t.name, names, err), .dtype = CA_ST_F32,
+                                       .n_dims = t.n_dims};
         if (!out[i].name)
-            rc = CA_EMEMORY;
-        out[i].dtype = CA_ST_F32;
-        out[i].n_dims = t.n_dims;
+            return CA_EMEMORY;
         for (unsigned k = 0; k < t.n_dims; k++)
             out[i].dim[k] = t.dim[k];
     }
-    ca_buf_fini(&b);
-    return rc;
+    out += s->total;
+    for (size_t i = 0; i < s->n_extra; i++) {
+        const struct ca_extra *e = &s->m->extra[i];
+        out[i] = (struct ca_st_tensor){.name = full_name(CA_EXTRA_PREFIX, e->name, names, err), .dtype = e->dtype,
+                                       .n_dims = e->n_dims};
+        if (!out[i].name)
+            return CA_EMEMORY;
+        memcpy(out[i].dim, e->dim, sizeof out[i].dim);
+    }
+    return 0;
 }
 
 int ca_model_output(struct ca_out **out, const char *path, const struct ca_run *run, struct ca_err *err)
@@ -677,8 +702,9 @@ int ca_model_write(struct ca_model *m, struct ca_out *out, unsigned flags, const
     /* a model that has taken no step has nothing but zeros to remember: two thirds of the file */
     int state = !(flags & CA_MODEL_WEIGHTS_ONLY) && ca_net_dense(m->net, CA_STATE_M) != NULL &&
                 (ca_net_steps(m->net, CA_STEP_DENSE) || ca_net_steps(m->net, CA_STEP_TABLES));
-    struct saving s = {.m = m, .n = ca_model_n_tensors(m), .learned = ca_model_n_learned(m)};
-    size_t n = s.total = s.n + (state ? 2 * s.learned : 0);
+    struct saving s = {.m = m, .n = ca_model_n_tensors(m), .learned = ca_model_n_learned(m),
+                       .n_extra = flags & CA_MODEL_WEIGHTS_ONLY ? 0 : m->n_extra};
+    size_t n = (s.total = s.n + (state ? 2 * s.learned : 0)) + s.n_extra;
     struct ca_st_tensor *t = NULL;
     struct ca_arena names = {0};
     json_t *meta = NULL;

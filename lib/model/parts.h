@@ -2,6 +2,7 @@
 #ifndef CA_MODEL_PARTS_H
 #define CA_MODEL_PARTS_H
 
+#include "model/extra.h"
 #include "model/model.h"
 #include "model/safetensors.h"
 
@@ -25,5 +26,10 @@ int ca_parts_digest(const void *data, size_t size, char out[CA_DIGEST_HEX], stru
 
 /* spec and features of a file without our metadata, from the names and shapes of its tensors. */
 int ca_parts_recognise(struct ca_model *m, const struct ca_st *st, struct ca_err *err) CA_CHECK_ME;
+
+/* Tensors under this prefix are model/extra's. Reads tensor i of the file, whose turn it is; frees all. */
+#define CA_EXTRA_PREFIX "extra."
+int ca_parts_read_extra(struct ca_model *m, struct ca_st *st, size_t i, struct ca_err *err) CA_CHECK_ME;
+void ca_parts_free_extras(struct ca_model *m);
 
 #endif

@@ -10,6 +10,7 @@
 #include "base/json.h"
 #include "base/mem.h"
 #include "base/rng.h"
+#include "model/extra.h"
 #include "model/model.h"
 #include "model/safetensors.h"
 #include "tap.h"
@@ -258,6 +259,54 @@ static void test_weights_only(void)
     ca_model_free(b);
 }
 
+static void carry(struct ca_model *m)
+{
+    static const float f[6] = {1, -2, 3.5f, 4, 5, 6};
+    static const uint64_t u[1] = {(uint64_t)1 << 40};
+    struct ca_extra e = {(char *)(uintptr_t)"kit.table", CA_ST_F32, 2, {2, 3}, (void *)(uintptr_t)f, 0};
+    struct ca_extra g = {(char *)(uintptr_t)"kit.count", CA_ST_U64, 1, {1}, (void *)(uintptr_t)u, 0};
+
+    if (ca_extra_put(m, &g, NULL) || ca_extra_put(m, &g, NULL) || ca_extra_put(m, &e, NULL))
+        abort();
+}
+
+static int carries(const struct ca_model *m)
+{
+    const struct ca_extra *e = ca_extra_find(m, "kit.table"), *g = ca_extra_find(m, "kit.count");
+
+    return m->n_extra == 2 && e && g && e->n_dims == 2 && e->dim[0] == 2 && e->dim[1] == 3 && e->bytes == 24 &&
+           ((const float *)e->data)[2] == 3.5f && *(const uint64_t *)g->data == (uint64_t)1 << 40;
+}
+
+static void test_extras(void)
+{
+    struct ca_model *a = tiny("mlp:2:3"), *b = NULL;
+    char da[CA_DIGEST_HEX], db[CA_DIGEST_HEX], *x, *y;
+    size_t n, k;
+
+    OK(!ca_model_digest(a, da, NULL), "a model without extras");
+    OK(!ca_extra_find(a, "kit.table"), "has none");
+    carry(a);
+    OK(carries(a), "a model carries tensors that are none of its own");
+    OK(!ca_model_digest(a, db, NULL) && !strcmp(da, db), "its content digest is as before");
+    OK(!ca_model_save(a, path, 0, NULL, NULL) && !ca_model_load(&b, path, 0, pool, NULL) && carries(b),
+       "they come back from its file");
+    OK(!ca_model_save(b, path2, 0, NULL, NULL), "and go into the next");
+    x = slurp(path, &n);
+    y = slurp(path2, &k);
+    OK(n == k && !memcmp(x, y, n), "which has the same bytes");
+    free(x);
+    free(y);
+    ca_model_free(b);
+    OK(!ca_model_load(&b, path, CA_NET_INFERENCE, pool, NULL) && !b->n_extra, "who only scores leaves them in the file");
+    ca_model_free(b);
+    OK(!ca_model_save(a, path, CA_MODEL_WEIGHTS_ONLY, NULL, NULL) && !ca_model_load(&b, path, 0, pool, NULL) &&
+           !b->n_extra,
+       "weights alone are without them");
+    ca_model_free(b);
+    ca_model_free(a);
+}
+
 /* The same tensors without a word of ours, as another program writes them. */
 static void strip(const char *from, const char *to)
 {
@@ -335,6 +384,7 @@ static void test_damage(void)
     size_t n, missed = 0, accepted = 0;
     char *data;
 
+    carry(a);
     OK(!ca_model_save(a, path, 0, NULL, NULL), "a model to damage");
     data = slurp(path, &n);
     for (size_t i = 0; i < n; i++) {
@@ -536,6 +586,7 @@ int main(void)
     test_counts();
     test_names();
     test_weights_only();
+    test_extras();
     for (size_t i = 0; ca_archs[i]; i++) {
         if (ca_archs[i]->family != CA_FAMILY_CA)
             continue;
