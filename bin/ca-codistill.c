@@ -26,8 +26,8 @@ enum { GATHER_SUM, GATHER_MEAN };
 struct params {
     const char *teacher, *student, *replay, *teacher_out, *valid, *log;
     uint64_t batch, interval, first_step, log_interval;
-    double replay_ratio, teacher_sgd, alpha, temperature, lambda;
-    int mode, gather, loss;
+    double replay_ratio, teacher_sgd, alpha, temperature, lambda, hint, rkd;
+    int mode, gather, loss, rkd_mismatch;
 };
 
 static const struct ca_opt opts[] = {
@@ -57,6 +57,12 @@ static const struct ca_opt opts[] = {
     {"temperature", 0, CA_OPT_REAL, CA_OFFSET(params, temperature), "T", "4", 1e-3, 1e6, 0,
      "temperature of the published and huber losses"},
     {"lambda", 0, CA_OPT_REAL, CA_OFFSET(params, lambda), "L", "1", 0, 1e6, 0, "weight of the teacher in the paper loss"},
+    {"hint", 0, CA_OPT_REAL, CA_OFFSET(params, hint), "LAMBDA", "0", 0, 1e6, 0,
+     "weight of the hint loss between the embeddings of student and teacher; 0 for none"},
+    {"rkd", 0, CA_OPT_REAL, CA_OFFSET(params, rkd), "LAMBDA", "0", 0, 1e6, 0,
+     "weight of relational distillation between the two embeddings; 0 for none"},
+    {"rkd-mismatch", 0, CA_OPT_CHOICE, CA_OFFSET(params, rkd_mismatch), "zero|native|project", "native", 0, 0, 0,
+     "what --rkd compares where their widths differ: nothing, the embeddings as they are, or through the maps of --hint"},
     {"teacher-out", 0, CA_OPT_FILE, CA_OFFSET(params, teacher_out), "MODEL", NULL, 0, 0, 0,
      "write the teacher as it is at the end"},
     {"valid", 0, CA_OPT_FILE, CA_OFFSET(params, valid), "FILE", NULL, 0, 0, CA_OPT_NEUTRAL,
@@ -79,6 +85,7 @@ static const struct ca_example examples[] = {
 struct job {
     struct ca_pool *pool;
     struct ca_model *teacher, *student;
+    struct ca_align *align;
     struct ca_reader *online;
     struct ca_replay *replay;
     struct ca_out *student_out, *teacher_out, *log;
@@ -145,6 +152,10 @@ static int check(const struct ca_run *run, const struct params *p, struct ca_err
         return ca_err_set(err, CA_EUSAGE, "--valid needs --log, which its figures go to");
     if (p->valid && !strcmp(p->valid, "-"))
         return ca_err_set(err, CA_EUSAGE, "--valid is read more than once and cannot be standard input");
+    if (!(p->rkd > 0) && ca_cli_given(run, "rkd-mismatch"))
+        return ca_err_set(err, CA_EUSAGE, "--rkd-mismatch belongs to --rkd");
+    if (p->rkd > 0 && p->rkd_mismatch == CA_ALIGN_PROJECT && !(p->hint > 0))
+        return ca_err_set(err, CA_EUSAGE, "--rkd-mismatch project needs --hint, whose maps it goes through");
     const char *const outputs[] = {run->common.output, p->teacher_out, p->log};
     return ca_cli_distinct(outputs, 3, err);
 }
@@ -180,6 +191,15 @@ static int open_all(struct job *j, const struct ca_run *run, const struct params
     if (!rc && j->log && p->valid)
         rc = ca_out_write(j->log, valid_names, sizeof valid_names - 1, err);
     return rc || !j->log ? rc : ca_out_write(j->log, "\n", 1, err);
+}
+
+static int make_align(struct job *j, const struct ca_run *run, const struct params *p, struct ca_err *err)
+{
+    struct ca_adam adam = ca_model_adam(j->student->spec.arch);
+    const struct ca_align_opts o = {.hint = p->hint, .rkd = p->rkd, .mismatch = (enum ca_align_mismatch)p->rkd_mismatch,
+                                    .seed = run->common.seed, .adam = &adam};
+
+    return p->hint > 0 || p->rkd > 0 ? ca_align_new(&j->align, &o, j->student, j->teacher, j->pool, err) : 0;
 }
 
 /* Both models carry what they were made from now: the stream, the pool and, the student, its teacher's weights at the start. */
@@ -221,13 +241,14 @@ static int run_tool(struct ca_run *run, struct ca_err *err)
     int rc;
 
     if ((rc = check(run, p, err)) || (rc = open_all(&j, run, p, err)) ||
-        (rc = ca_model_digest(j.teacher, digest, err)))
+        (rc = ca_model_digest(j.teacher, digest, err)) || (rc = make_align(&j, run, p, err)))
         goto done;
+    o.align = j.align;
     ca_progress_start(&progress, run, "rows", 0);
     lines = (struct lines){.log = j.log, .student = j.student, .valid = p->valid, .started_s = ca_clock_wall_s()};
     rc = ca_codistill_run(j.teacher, j.student, j.online, j.replay, &o, log_window, &lines, &progress, &r, err);
     ca_progress_end(&progress);
-    if (rc || (rc = note_inputs(&j, digest, err)))
+    if (rc || (rc = note_inputs(&j, digest, err)) || (j.align && (rc = ca_align_keep(j.align, err))))
         goto done;
     if (j.log) {
         rc = ca_out_close(j.log, err);
@@ -255,6 +276,7 @@ done:
     ca_out_abort(j.log);
     ca_replay_close(j.replay);
     ca_reader_close(j.online);
+    ca_align_free(j.align);
     ca_model_free(j.student);
     ca_model_free(j.teacher);
     ca_pool_free(j.pool);

@@ -6,6 +6,7 @@
 #include "cli/progress.h"
 #include "model/train.h"
 #include "nn/blas.h"
+#include "transfer/align.h"
 #include "transfer/distill.h"
 
 #include "base/banned.h"
@@ -24,6 +25,8 @@ struct params {
     double lr;
     struct ca_model_choices choices;
     struct ca_distill distill;
+    double hint, rkd;
+    int rkd_mismatch;
 };
 
 #define LR_LEAST 1e-6 /* FuxiCTR's least learning rate when it slows down */
@@ -51,6 +54,12 @@ static const struct ca_opt opts[] = {
     {"temperature", 'T', CA_OPT_REAL, AT(distill.temperature), "X", "4", 1e-3, 1e6, 0,
      "softening of both logits in the losses published and huber"},
     {"lambda", 0, CA_OPT_REAL, AT(distill.lambda), "X", "1", 0, 1e6, 0, "weight of the teacher in the loss paper"},
+    {"hint", 0, CA_OPT_REAL, AT(hint), "LAMBDA", "0", 0, 1e6, 0,
+     "weight of the hint loss between the embeddings of the model and of --teacher; 0 for none"},
+    {"rkd", 0, CA_OPT_REAL, AT(rkd), "LAMBDA", "0", 0, 1e6, 0,
+     "weight of relational distillation between the two embeddings; 0 for none"},
+    {"rkd-mismatch", 0, CA_OPT_CHOICE, AT(rkd_mismatch), "zero|native|project", "native", 0, 0, 0,
+     "what --rkd compares where their widths differ: nothing, the embeddings as they are, or through the maps of --hint"},
     {"weights", 'w', CA_OPT_FLAG, AT(weights), "", NULL, 0, 0, 0, "multiply each row's loss by the weight column"},
     {"shuffle", 0, CA_OPT_FLAG, AT(shuffle), "", NULL, 0, 0, 0,
      "take the rows of each epoch in a random order of its own; scratch goes to TMPDIR"},
@@ -96,6 +105,8 @@ static const struct ca_example examples[] = {
      "learn only the dense part from a sample"},
     {"ca-train --init phase1.safetensors --teacher teacher.safetensors -o student.safetensors sample.car",
      "go on, distilling from a teacher"},
+    {"ca-train --arch mlp:8:64,32 --teacher teacher.safetensors --hint 1 -o student.safetensors train.car",
+     "hold the embeddings to the teacher's as well"},
     {NULL, NULL},
 };
 
@@ -104,6 +115,7 @@ struct work {
     struct ca_pool *pool;
     struct ca_reader *reader;
     struct ca_model *model, *teacher;
+    struct ca_align *align;
     struct ca_out *out, *log;
     struct ca_loss loss;
 };
@@ -113,10 +125,28 @@ static int usage(struct ca_err *err, const char *what)
     return ca_err_set(err, CA_EUSAGE, "%s", what);
 }
 
+/* Of the losses on embeddings. */
+static int check_align(const struct ca_run *run, const struct params *p, struct ca_err *err)
+{
+    if (!(p->rkd > 0) && ca_cli_given(run, "rkd-mismatch"))
+        return usage(err, "--rkd-mismatch belongs to --rkd");
+    if (p->rkd > 0 && p->rkd_mismatch == CA_ALIGN_PROJECT && !(p->hint > 0))
+        return usage(err, "--rkd-mismatch project needs --hint, whose maps it goes through");
+    if (!(p->hint > 0) && !(p->rkd > 0))
+        return 0;
+    if (!p->teacher)
+        return usage(err, "--hint and --rkd need --teacher: a column has no embeddings");
+    if (p->hint > 0 && p->plateau.patience)
+        return usage(err, "--patience goes back to the best model, but not its --hint");
+    if (p->freeze == FREEZE_EMBEDDINGS)
+        return usage(err, "--hint and --rkd move the embeddings, which --freeze holds");
+    return 0;
+}
+
 /* Combinations that would be obeyed in part only. */
 static int check_options(const struct ca_run *run, struct params *p, struct ca_err *err)
 {
-    int mixed, inputs;
+    int mixed, inputs, rc;
 
     if (!p->arch && !p->init)
         return usage(err, "missing option --arch or --init");
@@ -133,6 +163,8 @@ static int check_options(const struct ca_run *run, struct params *p, struct ca_e
         return usage(err, "--alpha and --temperature belong to the losses published and huber");
     if (p->loss != LOSS_PAPER && ca_cli_given(run, "lambda"))
         return usage(err, "--lambda belongs to the loss paper");
+    if ((rc = check_align(run, p, err)))
+        return rc;
     if (!p->valid && p->valid_interval)
         return usage(err, "--valid-interval needs --valid");
     if (!p->valid && p->plateau.patience)
@@ -237,6 +269,38 @@ static int load_teacher(const struct params *p, struct work *w, struct ca_err *e
     return rc ? rc : ca_model_input(w->model, "teacher", digest, err);
 }
 
+/* What is not given is as the architecture trains. */
+static struct ca_adam optimizer(const struct params *p, const struct ca_run *run, const struct ca_model *m)
+{
+    struct ca_adam adam = ca_model_adam(m->spec.arch), given = p->adam;
+
+    if (ca_cli_given(run, "lr"))
+        adam.lr_table = adam.lr_dense = p->lr;
+    given.lr_table = ca_cli_given(run, "lr-table") ? p->adam.lr_table : adam.lr_table;
+    given.lr_dense = ca_cli_given(run, "lr-dense") ? p->adam.lr_dense : adam.lr_dense;
+    return given;
+}
+
+static void set_optimizer(const struct params *p, const struct ca_run *run, struct ca_model *m)
+{
+    struct ca_adam adam = optimizer(p, run, m);
+    struct ca_regular regular = p->regular;
+
+    if (!ca_cli_given(run, "clip"))
+        regular.clip = ca_model_regular(m->spec.arch).clip;
+    ca_net_set_adam(m->net, &adam);
+    ca_net_set_regular(m->net, &regular);
+}
+
+static int make_align(const struct params *p, const struct ca_run *run, struct work *w, struct ca_err *err)
+{
+    struct ca_adam adam = optimizer(p, run, w->model);
+    const struct ca_align_opts o = {.hint = p->hint, .rkd = p->rkd, .mismatch = (enum ca_align_mismatch)p->rkd_mismatch,
+                                    .seed = run->common.seed, .adam = &adam, .reset = p->reset};
+
+    return p->hint > 0 || p->rkd > 0 ? ca_align_new(&w->align, &o, w->model, w->teacher, w->pool, err) : 0;
+}
+
 static int print_plan(const struct params *p, const struct work *w)
 {
     const struct ca_graph *g = ca_net_graph(w->model->net);
@@ -258,27 +322,12 @@ static int print_plan(const struct params *p, const struct work *w)
     return 0;
 }
 
-/* What is not given is as the architecture trains. */
-static void set_optimizer(const struct params *p, const struct ca_run *run, struct ca_model *m)
-{
-    struct ca_adam adam = ca_model_adam(m->spec.arch), given = p->adam;
-    struct ca_regular regular = p->regular;
-
-    if (ca_cli_given(run, "lr"))
-        adam.lr_table = adam.lr_dense = p->lr;
-    given.lr_table = ca_cli_given(run, "lr-table") ? p->adam.lr_table : adam.lr_table;
-    given.lr_dense = ca_cli_given(run, "lr-dense") ? p->adam.lr_dense : adam.lr_dense;
-    if (!ca_cli_given(run, "clip"))
-        regular.clip = ca_model_regular(m->spec.arch).clip;
-    ca_net_set_adam(m->net, &given);
-    ca_net_set_regular(m->net, &regular);
-}
-
 static int train(const struct params *p, struct ca_run *run, struct work *w, struct ca_err *err)
 {
     struct ca_progress progress;
     struct ca_train_result res = {0};
     const struct ca_train_plateau plateau = {p->plateau.patience, p->plateau.decay, LR_LEAST, p->monitor == MONITOR_LOGLOSS};
+    const struct ca_train_beside beside = ca_align_beside(w->align);
     const struct ca_train_opts o = {
         .batch = (size_t)p->batch,
         .epochs = p->epochs,
@@ -286,6 +335,7 @@ static int train(const struct params *p, struct ca_run *run, struct work *w, str
         .loss = &w->loss,
         .teacher_column = p->teacher_column,
         .teacher = w->teacher,
+        .beside = w->align ? &beside : NULL,
         .weights = p->weights,
         .shuffle = p->shuffle,
         .seed = run->common.seed,
@@ -304,7 +354,7 @@ static int train(const struct params *p, struct ca_run *run, struct work *w, str
     ca_progress_start(&progress, run, "rows", tail ? tail->rows * (int64_t)p->epochs : 0);
     rc = ca_train(w->model, w->reader, &o, &res, err);
     ca_progress_end(&progress);
-    if (rc)
+    if (rc || (w->align && (rc = ca_align_keep(w->align, err))))
         return rc;
     if (!res.rows)
         ca_log(CA_LOG_WARN, "no records: nothing was learned");
@@ -339,7 +389,9 @@ static int open_all(const struct params *p, struct ca_run *run, struct work *w, 
         return rc;
     if ((rc = make_model(p, run, w, err)))
         return rc;
-    return load_teacher(p, w, err);
+    if ((rc = load_teacher(p, w, err)))
+        return rc;
+    return make_align(p, run, w, err);
 }
 
 static int run_train(struct ca_run *run, struct ca_err *err)
@@ -363,6 +415,7 @@ static int run_train(struct ca_run *run, struct ca_err *err)
         rc = rc ? rc : logged;
     }
     ca_out_abort(w.out);
+    ca_align_free(w.align);
     ca_model_free(w.teacher);
     ca_model_free(w.model);
     ca_reader_close(w.reader);

@@ -20,8 +20,14 @@ const struct ca_extra *ca_extra_find(const struct ca_model *m, const char *name)
     return find(m, name);
 }
 
-/* Makes room for e, named and with data to be filled; its place in *out. */
-static int add(struct ca_model *m, const struct ca_extra *e, struct ca_extra **out, struct ca_err *err)
+static void drop(const struct ca_extra *e)
+{
+    ca_mem_free((void *)(uintptr_t)e->name);
+    ca_mem_free((void *)(uintptr_t)e->data);
+}
+
+/* Carries a tensor of e's name and shape; *data is its memory, of *n bytes, to be filled. */
+static int add(struct ca_model *m, const struct ca_extra *e, void **data, size_t *n, struct ca_err *err)
 {
     size_t bytes = ca_st_dtype_size(e->dtype), old = m->n_extra;
     struct ca_extra *x = find(m, e->name), made = *e;
@@ -33,51 +39,48 @@ static int add(struct ca_model *m, const struct ca_extra *e, struct ca_extra **o
     if (!x && (rc = ca_mem_grow((void **)&m->extra, &m->cap_extra, old + 1, sizeof *m->extra, err)))
         return rc;
     made.name = ca_mem_strdup(e->name, err);
-    made.data = made.name ? ca_mem_zalloc(bytes, 1, err) : NULL;
-    made.bytes = bytes;
+    made.data = *data = made.name ? ca_mem_zalloc(bytes, 1, err) : NULL;
+    made.bytes = *n = bytes;
     if (!made.data) {
-        ca_mem_free(made.name);
+        drop(&made);
         return CA_EMEMORY;
     }
-    if (x) {
-        ca_mem_free(x->name);
-        ca_mem_free(x->data);
-    } else {
+    if (x)
+        drop(x);
+    else
         x = &m->extra[m->n_extra++];
-    }
     *x = made;
-    *out = x;
     return 0;
 }
 
 int ca_extra_put(struct ca_model *m, const struct ca_extra *e, struct ca_err *err)
 {
-    struct ca_extra *x;
-    int rc = add(m, e, &x, err);
+    const void *from = e->data;
+    void *data;
+    size_t n;
+    int rc = add(m, e, &data, &n, err);
 
-    if (!rc && x->bytes)
-        memcpy(x->data, e->data, x->bytes);
+    if (!rc && n)
+        memcpy(data, from, n);
     return rc;
 }
 
 int ca_parts_read_extra(struct ca_model *m, struct ca_st *st, size_t i, struct ca_err *err)
 {
     const struct ca_st_tensor *t = ca_st_tensor(st, i);
-    struct ca_extra e = {.dtype = t->dtype, .n_dims = t->n_dims}, *x;
+    struct ca_extra e = {.name = t->name + strlen(CA_EXTRA_PREFIX), .dtype = t->dtype, .n_dims = t->n_dims};
+    void *data;
+    size_t n;
     int rc;
 
-    e.name = (char *)(uintptr_t)(t->name + strlen(CA_EXTRA_PREFIX));
     memcpy(e.dim, t->dim, sizeof e.dim);
-    if ((rc = add(m, &e, &x, err)))
-        return rc;
-    return ca_st_read(st, i, x->data, x->bytes, err);
+    rc = add(m, &e, &data, &n, err);
+    return rc ? rc : ca_st_read(st, i, data, n, err);
 }
 
 void ca_parts_free_extras(struct ca_model *m)
 {
-    for (size_t i = 0; i < m->n_extra; i++) {
-        ca_mem_free(m->extra[i].name);
-        ca_mem_free(m->extra[i].data);
-    }
+    for (size_t i = 0; i < m->n_extra; i++)
+        drop(&m->extra[i]);
     ca_mem_free(m->extra);
 }

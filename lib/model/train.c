@@ -183,6 +183,8 @@ static int one_batch(struct training *t, struct ca_err *err)
         if (!rc)
             rc = ca_net_forward(t->o->teacher->net, &asked, t->teacher_logit, err);
         target.teacher = t->teacher_logit;
+        if (!rc && t->o->beside)
+            rc = t->o->beside->before(t->o->beside->arg, &asked, err);
     }
     if (!rc)
         rc = ca_net_gradient(t->m->net, &feed, t->o->loss, &target, &sum, NULL, err);
@@ -190,6 +192,8 @@ static int one_batch(struct training *t, struct ca_err *err)
         rc = ca_err_set(err, CA_ENUMERIC, "loss is not finite");
     if (!rc)
         rc = ca_net_step(t->m->net, t->o->step, err);
+    if (!rc && t->o->beside)
+        rc = t->o->beside->after(t->o->beside->arg, err);
     if (rc)
         return place_fault(t, rc, err);
     t->since_sum += sum;

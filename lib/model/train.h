@@ -25,6 +25,13 @@ struct ca_train_plateau {
     int by_logloss;   /* judge by LogLoss, else by AUC */
 };
 
+/* What learns beside the model from a teacher that is asked as it goes: a loss on embeddings, say. */
+struct ca_train_beside {
+    int (*before)(void *arg, const struct ca_feed *teacher, struct ca_err *err); /* a batch, as the teacher sees it */
+    int (*after)(void *arg, struct ca_err *err);                                 /* the model's step */
+    void *arg;
+};
+
 struct ca_train_opts {
     size_t batch;                /* rows a step */
     uint64_t epochs;             /* more than one needs an indexed file */
@@ -32,6 +39,7 @@ struct ca_train_opts {
     const struct ca_loss *loss;
     const char *teacher_column;  /* NULL: the first of role teacher, where the loss needs one */
     struct ca_model *teacher;    /* or a model asked as it goes; NULL for none */
+    const struct ca_train_beside *beside; /* needs teacher; NULL for none */
     int weights;                 /* multiply each row's loss by the weight column */
     int shuffle;                 /* the rows of each epoch in an order of its own, from seed; scratch goes to TMPDIR */
     uint64_t seed;

@@ -87,7 +87,7 @@ static size_t gathered(const struct ca_codistill_opts *o, int64_t number)
     return number == 0 ? 1 : o->interval;
 }
 
-/* Teacher logits of the present batch, and its gradients unless it is frozen. */
+/* Teacher logits of the present batch, its embedding where that is asked for, and its gradients unless it is frozen. */
 static int teach(struct stage *s, const struct ca_block *b, int64_t number, struct ca_err *err)
 {
     struct ca_target target = {.label = ca_block_f32(b, s->label)};
@@ -95,6 +95,8 @@ static int teach(struct stage *s, const struct ca_block *b, int64_t number, stru
     double sum;
     int rc = ca_binding_feed(&s->teacher_at, b, &feed, err);
 
+    if (!rc && s->opts->align)
+        rc = ca_align_teach(s->opts->align, &feed, err);
     if (rc)
         return rc;
     target.task = ca_binding_tasks(&s->teacher_at, b);
@@ -195,7 +197,8 @@ int ca_codistill_run(struct ca_model *teacher, struct ca_model *student, struct 
             rc = place(err, "student", result->rows, n);
             break;
         }
-        if ((rc = score(&s, &b, n, err)) || (rc = ca_net_step(student->net, CA_STEP_ALL, err)))
+        if ((rc = score(&s, &b, n, err)) || (rc = ca_net_step(student->net, CA_STEP_ALL, err)) ||
+            (opts->align && (rc = ca_align_step(opts->align, err))))
             break;
         if (opts->interval && number % (int64_t)opts->interval == 0) {
             if ((rc = step_teacher(&s, err)))

@@ -12,6 +12,7 @@
 #include "metric/eval.h"
 #include "model/model.h"
 #include "record/reader.h"
+#include "transfer/align.h"
 
 struct ca_codistill_opts {
     size_t batch;            /* rows of the online stream a step; replayed rows come on top */
@@ -21,6 +22,7 @@ struct ca_codistill_opts {
     double teacher_sgd;      /* above 0: plain gradient descent at this rate, as printed, instead of Adam */
     double replay_ratio;     /* replayed rows a step = max(1, int(batch * ratio)); 0 for none */
     struct ca_loss loss;     /* of the student, on the teacher's present logits */
+    struct ca_align *align;  /* made for the two; borrowed; NULL for no loss on embeddings */
     int64_t window;          /* steps in a prequential window; 0 for one window over all */
 };
 

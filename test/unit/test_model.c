@@ -263,8 +263,8 @@ static void carry(struct ca_model *m)
 {
     static const float f[6] = {1, -2, 3.5f, 4, 5, 6};
     static const uint64_t u[1] = {(uint64_t)1 << 40};
-    struct ca_extra e = {(char *)(uintptr_t)"kit.table", CA_ST_F32, 2, {2, 3}, (void *)(uintptr_t)f, 0};
-    struct ca_extra g = {(char *)(uintptr_t)"kit.count", CA_ST_U64, 1, {1}, (void *)(uintptr_t)u, 0};
+    struct ca_extra e = {"kit.table", CA_ST_F32, 2, {2, 3}, f, 0};
+    struct ca_extra g = {"kit.count", CA_ST_U64, 1, {1}, u, 0};
 
     if (ca_extra_put(m, &g, NULL) || ca_extra_put(m, &g, NULL) || ca_extra_put(m, &e, NULL))
         abort();
