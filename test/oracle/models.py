@@ -301,7 +301,7 @@ def read(path):
     tensors = {}
     for name, t in header.items():
         a, b = t["data_offsets"]
-        kind = {"F32": np.float32, "U8": np.uint8}[t["dtype"]]
+        kind = {"F32": np.float32, "U8": np.uint8, "U64": np.int64}[t["dtype"]]
         tensors[name] = torch.from_numpy(np.frombuffer(data[a:b], kind).copy().reshape(t["shape"]))
     return tensors, meta
 
