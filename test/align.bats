@@ -111,6 +111,8 @@ extra.hint.weight F32 8 8 16" ]
   [[ $output == *"need --teacher"* ]]
   run -2 train --freeze embeddings --hint 1 -o x "$W/online.car"
   [[ $output == *"--freeze"* ]]
+  run -2 train --hint 1 --valid "$W/online.car" --patience 1 -o x "$W/online.car"
+  [[ $output == *"--patience"* ]]
   run -2 train --rkd-mismatch zero -o x "$W/online.car"
   [[ $output == *"belongs to --rkd"* ]]
   run -2 train --rkd 1 --rkd-mismatch project -o x "$W/online.car"
