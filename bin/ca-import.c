@@ -21,11 +21,11 @@ struct params {
 
 static const struct ca_opt opts[] = {
     {"schema", 's', CA_OPT_FILE, P(schema), "NAME", NULL, 0, 0, 0,
-     "what the columns are: criteo, avazu, ml1m, hotel, globo, criteo_attribution, or the path of a schema file"},
+     "what the columns are: criteo, criteo-kdef, avazu, ml1m, hotel, globo, criteo_attribution, or the path of a schema file"},
     {"with", 0, CA_OPT_STRING, P(with), "LINES", NULL, 0, 0, 0,
      "schema lines, separated by ';', that replace those of the schema"},
     {"vocab", 0, CA_OPT_FILE, P(import.vocab), "FILE", NULL, 0, 0, 0,
-     "use this vocabulary: nothing is counted or spooled, unknown values become 0"},
+     "use this vocabulary: nothing is counted or spooled, no value is new"},
     {"vocab-out", 0, CA_OPT_FILE, P(import.vocab_out), "FILE", NULL, 0, 0, CA_OPT_NEUTRAL,
      "write the vocabulary to FILE as well"},
     {"vocab-scope", 0, CA_OPT_CHOICE, P(scope), "past|all", "past", 0, 0, 0,

@@ -108,6 +108,54 @@ auc() {
   run -1 ca-model --diff next.safetensors long.safetensors
 }
 
+# click_rate MODEL FILE SHOPS: the mean prediction over the rows of shops.csv whose shop the pattern matches
+click_rate() {
+  paste -d , <(tail -n +2 shops.csv) <(ca-predict -q -m "$1" "$2" | tail -n +2 | tr '\t' ,) |
+    awk -F , -v shop="$3" '$2 ~ shop { s += $NF; n++ } END { print s / n }'
+}
+
+# shop_rows MODEL: rows of the shops' table, the norm of the first and of the last row over that of rows as they start
+shop_rows() {
+  /usr/bin/python3 - "$1" << 'S'
+import json, struct, sys
+b = open(sys.argv[1], 'rb').read()
+n = struct.unpack('<Q', b[:8])[0]
+t = json.loads(b[8:8 + n])['embedding_layer.embedding_layer.embedding_layers.shop.weight']
+(rows, width), (p, q) = t['shape'], t['data_offsets']
+w = struct.unpack('<%df' % (rows * width), b[8 + n + p:8 + n + q])
+norm = lambda r: sum(x * x for x in w[r * width:(r + 1) * width]) ** 0.5 / (1e-4 * width ** 0.5)
+print(rows, norm(0), norm(rows - 1))
+S
+}
+
+@test "rare values are learned from where they have an id of their own" {
+  # common shops click at 0.3, rows without a shop at 0.1, the many shops that are there once or twice at 0.8
+  awk 'BEGIN { srand(4); print "y,shop,day"
+    for (i = 0; i < 6000; i++) {
+      u = rand()
+      if (u < 0.5) { shop = "s" int(rand() * 10); p = 0.3 }
+      else if (u < 0.75) { shop = ""; p = 0.1 }
+      else { shop = "r" int(rand() * 4000); p = 0.8 }
+      print (rand() < p) "," shop ",d" int(rand() * 7) } }' > shops.csv
+  printf 'min-count = 10\ny label\nshop categorical\nday categorical\n' > shops.schema
+  for word in zero last last-and-missing; do
+    ca-import -q --schema ./shops.schema --with "unknown = $word" -o $word.car shops.csv
+    ca-train -q --arch deepfm-fx:4:16 --lr 0.01 --batch 100 --epochs 6 -o $word.safetensors $word.car
+    rare=$(click_rate $word.safetensors $word.car '^r') none=$(click_rate $word.safetensors $word.car '^$')
+    echo "$word: rare $rare, missing $none, common $(click_rate $word.safetensors $word.car '^s')"
+    case $word in
+      last) awk -v r="$rare" -v n="$none" 'BEGIN { exit !(r > 0.75 && r < 0.85 && n > 0.05 && n < 0.15) }' ;;
+      *) awk -v r="$rare" -v n="$none" 'BEGIN { exit !((r - n) ^ 2 < 1e-4 && r > 0.35 && r < 0.55) }' ;;
+    esac
+    # the row of missing values stays zero; that of unknown ones is one more, and moves
+    read -r rows first last < <(shop_rows $word.safetensors)
+    echo "$rows rows, norms $first and $last"
+    [[ $first == 0.0 && $rows == $([[ $word == zero ]] && echo 11 || echo 12) ]]
+    awk -v l="$last" 'BEGIN { exit !(l > 100) }'
+  done
+  awk -v a="$(auc last.safetensors last.car)" -v b="$(auc zero.safetensors zero.car)" 'BEGIN { exit !(a > b + 0.1) }'
+}
+
 @test "options that do not go together" {
   for bad in '--lr 0.1 --lr-table 0.1' '--patience 2' '--monitor auc' '--lr-decay 0.5' '--sequence-length 0' '--item-fields nothing'; do
     run -2 --separate-stderr ca-train --arch fm:4 $bad -o m.safetensors "$IN"

@@ -425,6 +425,136 @@ S
   [[ $output == *"no categorical column"*"'cate'"* ]]
 }
 
+# unknown_ids WORD: the rows of his.csv and their vocabulary by an independent reading, to rows.WORD and v.WORD
+unknown_ids() {
+  /usr/bin/python3 - "$1" << 'S'
+import csv, sys
+word = sys.argv[1]
+rows = list(csv.DictReader(open('his.csv')))
+order = ['item_his', 'item', 'cate', 'cate_his']
+items = {c: [[v for v in ([r[c]] if not c.endswith('_his') else r[c].split('|') if r[c] else [])] for r in rows] for c in order}
+items['item_his'] = [x[-5:] for x in items['item_his']]
+ids, unknown = {}, {}
+v = open('v.' + word, 'w')
+print('#ca-vocabulary 1\ncolumn\tindex\tcount\tvalue', file=v)
+for c in ('item', 'cate'):
+    both = [k for k in order if k.startswith(c)]
+    seen, count, empty = {}, {}, 0
+    for n in range(len(rows)):
+        for k in both:
+            for x in items[k][n]:
+                seen.setdefault(x, 0)
+                if n < 2400:
+                    count[x] = count.get(x, 0) + 1
+    empty, kept = count.pop('', 0), [x for x in seen if x and count.get(x, 0) >= 3]
+    rest = sum(n for x, n in count.items() if n < 3)
+    ids[c] = {x: i + 1 for i, x in enumerate(kept)}
+    unknown[c] = 0 if word == 'zero' else len(kept) + 1
+    ids[c][''] = 0
+    print(c, 0, empty + (rest if word == 'zero' else 0), '', sep='\t', file=v)
+    for x in kept:
+        print(c, ids[c][x], count[x], x, sep='\t', file=v)
+    if unknown[c]:
+        print(c, unknown[c], rest, '', sep='\t', file=v)
+with open('rows.' + word, 'w') as f:
+    print('click', *order, sep='\t', file=f)
+    for n, r in enumerate(rows):
+        field = []
+        for k in order:
+            c = k[:4]
+            got = [ids[c].get(x, unknown[c]) for x in items[k][n]]
+            if word == 'last-and-missing' and k == c:
+                got = [x or unknown[c] for x in got]
+            field.append(','.join(map(str, got)))
+        print(r['click'], *field, sep='\t', file=f)
+S
+}
+
+@test "ids of unknown values: zero, last and last-and-missing are those of an independent reading, lists alike" {
+  setup_histories
+  awk 'BEGIN { print "click,item_his,item,cate,cate_his"; print "1,never||i1,new,,|c1|strange"; print "0,,,c0," }' > new.csv
+  ca-import -q -s ./his.schema --vocab-out default.v --no-provenance his.csv -o default.car
+  for word in zero last last-and-missing; do
+    unknown_ids $word
+    ca-import -q -s ./his.schema --with "unknown = $word" --no-provenance --vocab-out v his.csv -o $word.car
+    diff v v.$word
+    diff <(ca-view $word.car) rows.$word
+    ca-view -q --attachment vocabulary $word.car | cmp v -
+    size=$(awk -F '\t' '$1 == "item" { n++ } END { print n }' v)
+    [[ $(ca-view -q --header $word.car) == *"item	categorical	u32	0	$size	"* ]]
+    ca-view --stats $word.car | awk -F '\t' 'NR > 1 && $NF > 0 { exit 1 }'
+    for t in 1 5; do
+      ca-import -q -s ./his.schema --with "unknown = $word" --no-provenance --threads $t < his.csv | cmp $word.car -
+      ca-import -q -s ./his.schema --with "unknown = $word" --vocab v --threads $t his.csv | ca-view -q | diff rows.$word -
+    done
+    last=$(( $(awk -F '\t' '$1 == "item" { n++ } END { print n }' v) - 1 )) cate=$(( $(awk -F '\t' '$1 == "cate" { n++ } END { print n }' v) - 1 ))
+    i1=$(awk -F '\t' '$4 == "i1" { print $2 }' v) c0=$(awk -F '\t' '$4 == "c0" { print $2 }' v) c1=$(awk -F '\t' '$4 == "c1" { print $2 }' v)
+    case $word in
+      zero) want="1 0,0,$i1 0 0 0,$c1,0/0  0 $c0 /" ;;
+      last) want="1 $last,0,$i1 $last 0 0,$c1,$cate/0  0 $c0 /" ;;
+      *) want="1 $last,0,$i1 $last $cate 0,$c1,$cate/0  $last $c0 /" ;;
+    esac
+    ca-import -q -s ./his.schema --with "unknown = $word" --vocab v new.csv -o new.car
+    [[ $(ca-view -q new.car | tail -n +2 | tr '\t\n' ' /') == "$want" ]]
+  done
+  # zero is the default, and what is said of missing values changes no vocabulary
+  cmp default.v v.zero
+  diff <(ca-view default.car) rows.zero
+  cmp v.last v.last-and-missing
+}
+
+@test "a vocabulary that stands knows the id of unknown values; a schema that says otherwise is refused" {
+  setup_histories
+  ca-import -q -s ./his.schema --vocab-out zero.v his.csv -o zero.car
+  ca-import -q -s ./his.schema --with 'unknown = last' --vocab-out last.v his.csv -o last.car
+  ca-import -q -s ./his.schema --vocab last.v his.csv | cmp <(ca-view last.car) <(ca-view -q)
+  run -3 --separate-stderr ca-import -q -s ./his.schema --with 'unknown = last' --vocab zero.v his.csv -o x.car
+  [[ $stderr == *"no id for unknown values of 'item'"*"'zero.v'"*'unknown = zero'* && ! -e x.car ]]
+  run -3 --separate-stderr ca-import -q -s ./his.schema --with 'unknown = last-and-missing' --vocab zero.v his.csv -o x.car
+  [[ $stderr == *"no id for unknown values of 'item'"* ]]
+  run -3 --separate-stderr ca-import -q -s ./his.schema --with 'unknown = zero' --vocab last.v his.csv -o x.car
+  [[ $stderr == *"an id for unknown values of 'item'"*"'last.v'"*'unknown = last'* ]]
+  run -2 ca-import -q -s ./his.schema --with 'unknown = first' his.csv
+  # a value behind the last id is damage
+  printf 'cate\t%d\t9\tafter\n' "$(wc -l < last.v)" >> last.v
+  run -3 ca-import -q -s ./his.schema --vocab last.v his.csv -o x.car
+}
+
+@test "criteo-kdef: 39 categories, counts of zero and missing values at the last id" {
+  awk 'BEGIN { OFS = "\t"; srand(8)
+    for (r = 0; r < 400; r++) {
+      printf "%d", rand() < 0.3
+      for (i = 0; i < 13; i++) printf "\t%s", rand() < 0.2 ? "" : int(exp(6 * rand()) - 1)
+      for (i = 0; i < 26; i++) printf "\t%s", rand() < 0.2 ? "" : sprintf("%08x", 40 * rand() ^ 3)
+      print "" } }' > c.tsv
+  ca-import -q -s criteo-kdef --vocab-out v c.tsv -o c.car
+  /usr/bin/python3 - > want << 'S'
+import math
+rows = [l.rstrip('\n').split('\t') for l in open('c.tsv')]
+for r in rows:
+    for i in range(1, 14):
+        x = int(r[i] or 0)
+        x = math.floor(math.log(x) ** 2) if x > 2 else x
+        r[i] = str(x) if x else ''
+for c in range(1, 40):
+    count, seen = {}, []
+    for n, r in enumerate(rows):
+        if r[c] and r[c] not in count:
+            count[r[c]] = 0
+            seen.append(r[c])
+        if r[c] and n < 320:
+            count[r[c]] += 1
+    kept = [v for v in seen if count[v] >= 10]
+    for r in rows:
+        r[c] = str(kept.index(r[c]) + 1 if r[c] in kept else len(kept) + 1)
+print(*['label'] + ['I%d' % i for i in range(1, 14)] + ['C%d' % i for i in range(1, 27)], sep='\t')
+for r in rows:
+    print(*r, sep='\t')
+S
+  diff <(ca-view c.car) want
+  [[ $(ca-view -q --header c.car | grep -c '	categorical	') == 39 ]]
+}
+
 @test "data/histories.awk: the last 50 earlier likes of the user, as an independent reading has them" {
   awk 'BEGIN { srand(3); print "like,time,user,item,genre1"
                for (r = 0; r < 4000; r++) printf "%d,%d,%d,%d,g%d\n", rand() < 0.6, t += rand() < 0.3, 12 * rand(), 200 * rand(), 9 * rand() }' > log.csv

@@ -137,6 +137,29 @@ int ca_encoder_vocab(const struct ca_encoder *e, size_t column)
     return e->col[column].vocab;
 }
 
+uint32_t ca_encoder_missing(const struct ca_encoder *e, size_t column)
+{
+    const struct bound *c = &e->col[column];
+
+    if (e->sf->unknown != CA_UNKNOWN_LAST_AND_MISSING || c->rule->role == CA_RULE_LIST)
+        return 0;
+    return ca_vocab_unknown(e->vocab, (size_t)c->vocab);
+}
+
+/* A vocabulary that stands has an id for unknown values or has none; a schema that says something must say the same. */
+static int check_unknown(const struct ca_encoder *e, const struct bound *c, struct ca_err *err)
+{
+    uint32_t last = ca_vocab_unknown(e->vocab, (size_t)c->vocab);
+
+    if (e->sf->unknown == CA_UNKNOWN_UNSAID || (e->sf->unknown != CA_UNKNOWN_ZERO) == (last != 0))
+        return 0;
+    (void)ca_err_set(err, CA_ESCHEMA, last ? "the vocabulary has an id for unknown values of '%s', which the schema has be 0"
+                                           : "the vocabulary has no id for unknown values of '%s', which the schema wants",
+                     c->rule->name);
+    (void)ca_err_hint(err, "--with 'unknown = %s' takes the vocabulary as it is", last ? "last" : "zero");
+    return CA_ESCHEMA;
+}
+
 /* A column's own vocabulary; those that share one are bound to it by bind_shared, once all columns are there. */
 static int bind_vocab(struct ca_encoder *e, struct bound *c, struct ca_err *err)
 {
@@ -151,7 +174,7 @@ static int bind_vocab(struct ca_encoder *e, struct bound *c, struct ca_err *err)
     c->vocab = ca_vocab_find(e->vocab, c->rule->name);
     if (c->vocab < 0)
         return ca_err_set(err, CA_ESCHEMA, "the vocabulary has no column '%s'", c->rule->name);
-    return 0;
+    return e->add ? 0 : check_unknown(e, c, err);
 }
 
 static void bind_shared(struct ca_encoder *e)
@@ -391,6 +414,8 @@ static int transform_text(struct ca_encoder *e, struct bound *c, struct ca_err *
             continue;
         }
         x = ca_value_transform(c->rule->transform, x);
+        if (c->rule->has_missing && x == c->rule->missing)
+            continue;
         c->value[i].n = (uint32_t)snprintf(text, DIGITS, "%.9g", x == 0.0 ? 0.0 : x);
     }
     return 0;
@@ -505,6 +530,15 @@ static int encode_checked(struct ca_encoder *e, struct ca_err *err)
     return rc;
 }
 
+/* Ids of a vocabulary that stands: missing values, which it has as 0, to what the records have. */
+static void fill_missing(struct ca_encoder *e, size_t column)
+{
+    uint32_t missing = ca_encoder_missing(e, column), *id = e->col[column].data;
+
+    for (size_t i = 0; missing && i < e->n_good; i++)
+        id[i] = id[i] ? id[i] : missing;
+}
+
 /* A task of the pool: vocabularies share nothing, and columns of one vocabulary are done in the task of its owner. */
 static void encode_vocab(void *arg, size_t task, unsigned worker)
 {
@@ -517,6 +551,8 @@ static void encode_vocab(void *arg, size_t task, unsigned worker)
         rc = encode_shared(e, c, &c->err);
     else if (has_vocab(c->rule) && c->of == c)
         rc = c->rule->role == CA_RULE_LIST ? encode_list(e, c, &c->err) : encode_category(e, c, &c->err);
+    if (!rc && !e->add && c->vocab >= 0 && c->of == c)
+        fill_missing(e, task);
     if (rc && !c->err.code)
         c->err.code = rc;
 }

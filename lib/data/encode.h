@@ -37,7 +37,8 @@ struct ca_encoder;
  * for each column of the schema that has a vocabulary of its own, new values are numbered as
  * they come (where columns share one, row by row and within a row in the order of the schema)
  * and the records' columns are provisional (role aux). Without, every such column
- * must be in vocab (else CA_ESCHEMA). pool may be NULL.
+ * must be in vocab and part unknown values from missing ones where the schema says so and only there (else
+ * CA_ESCHEMA). pool may be NULL.
  */
 int ca_encoder_new(struct ca_encoder **e, const struct ca_schema_file *schema, struct ca_vocab *vocab, int add,
                    int drop_unlabelled, struct ca_pool *pool, struct ca_err *err) CA_CHECK_ME;
@@ -50,6 +51,9 @@ int ca_encoder_final_schema(const struct ca_encoder *e, struct ca_schema *s, str
 
 /* Index in vocab for a column of the blocks, or -1; columns that share a vocabulary have the same. */
 int ca_encoder_vocab(const struct ca_encoder *e, size_t column);
+
+/* The id that a missing value of such a column has in the records, once vocab is what it will be. */
+uint32_t ca_encoder_missing(const struct ca_encoder *e, size_t column);
 
 /*
  * The first row of a file is its header (the schema says so): find the columns

@@ -274,8 +274,11 @@ static int make_maps(struct job *j, struct ca_err *err)
         return CA_EMEMORY;
     for (size_t c = 0; c < s->n && !rc; c++) {
         int v = ca_encoder_vocab(j->encoder, c);
-        if (v >= 0 && !strcmp(ca_vocab_name(j->vocab, (size_t)v), s->col[c].name))
-            rc = ca_vocab_keep(j->vocab, (size_t)v, min_count(j, s->col[c].name), &j->own[c], err);
+        if (v < 0 || strcmp(ca_vocab_name(j->vocab, (size_t)v), s->col[c].name) != 0)
+            continue;
+        if (j->o->schema->unknown > CA_UNKNOWN_ZERO)
+            ca_vocab_part(j->vocab, (size_t)v);
+        rc = ca_vocab_keep(j->vocab, (size_t)v, min_count(j, s->col[c].name), &j->own[c], err);
     }
     /* a vocabulary is cut down once, whoever shares it */
     for (size_t c = 0; c < s->n && !rc; c++) {
@@ -308,12 +311,14 @@ static int write_spooled(struct job *j, struct ca_err *err)
         for (size_t c = 0; c < s->n; c++) {
             const uint32_t *map = j->map[c], *old = b.col[c].data;
             size_t n = b.col[c].start ? b.col[c].start[b.rows] : b.rows;
+            uint32_t missing;
 
             view[c] = b.col[c];
             if (!map)
                 continue;
+            missing = ca_encoder_missing(j->encoder, c);
             for (size_t i = 0; i < n; i++)
-                ids[at + i] = map[old[i]];
+                ids[at + i] = old[i] ? map[old[i]] : missing;
             view[c].data = ids + at;
             at += n;
         }

@@ -125,6 +125,19 @@ static int set_format(struct ca_schema_file *s, const char *w)
     return 1;
 }
 
+static int set_unknown(struct ca_schema_file *s, const char *w)
+{
+    static const char *const name[] = {
+        [CA_UNKNOWN_ZERO] = "zero", [CA_UNKNOWN_LAST] = "last", [CA_UNKNOWN_LAST_AND_MISSING] = "last-and-missing"};
+
+    for (int i = CA_UNKNOWN_ZERO; i <= CA_UNKNOWN_LAST_AND_MISSING; i++)
+        if (!strcmp(w, name[i])) {
+            s->unknown = (enum ca_unknown)i;
+            return 0;
+        }
+    return 1;
+}
+
 /* "name = value" */
 static int setting(const struct parser *p, const struct line *l, struct ca_err *err)
 {
@@ -144,6 +157,8 @@ static int setting(const struct parser *p, const struct line *l, struct ca_err *
         bad = yes_no(value, &s->header);
     else if (!strcmp(name, "min-count"))
         bad = ca_num_u64(value, 1, UINT32_MAX, &s->min_count);
+    else if (!strcmp(name, "unknown"))
+        bad = set_unknown(s, value);
     else if (!strcmp(name, "ratios"))
         bad = ca_schema_file_ratios(s, value, NULL);
     else if (!strcmp(name, "list-separator"))
@@ -217,7 +232,8 @@ static int column_option(struct ca_rule *r, char *word, struct ca_err *err)
         r->time = i < 0 ? CA_TIME_INTEGER : (enum ca_time_format)i;
         return i < 0;
     }
-    if (!strcmp(word, "missing") && (numeric || r->role == CA_RULE_WEIGHT || r->role == CA_RULE_TASK)) {
+    if (!strcmp(word, "missing") &&
+        (numeric || r->role == CA_RULE_WEIGHT || r->role == CA_RULE_TASK || r->role == CA_RULE_CATEGORICAL)) {
         r->has_missing = 1;
         return ca_num_double(value, -1e30, 1e30, &r->missing);
     }
@@ -366,6 +382,8 @@ static int check(const struct parser *p, struct ca_err *err)
         int rc = r->like ? check_like(p, r, err) : 0;
         if (rc)
             return rc;
+        if (r->role == CA_RULE_CATEGORICAL && r->has_missing && r->transform == CA_TRANSFORM_NONE)
+            return fault(p, err, "missing= without a transform in column", r->name);
         labels += r->role == CA_RULE_LABEL;
         if (r->from && !s->header && !by_key && (!find(p->s, r->from) || find(p->s, r->from)->from))
             return fault(p, err, "no column with a field of its own is called", r->from);

@@ -31,14 +31,22 @@ enum ca_rule_role {
     CA_N_RULE_ROLES
 };
 
+/* What id values get that are not in the vocabulary, and missing ones; as the setting "unknown" says. */
+enum ca_unknown {
+    CA_UNKNOWN_UNSAID,           /* as ZERO, or as the vocabulary has it that is given */
+    CA_UNKNOWN_ZERO,             /* both 0 */
+    CA_UNKNOWN_LAST,             /* unknown values the last id of their table, missing ones 0 */
+    CA_UNKNOWN_LAST_AND_MISSING  /* both the last; a missing item of a list 0 all the same (FuxiCTR) */
+};
+
 struct ca_rule {
     char *name;                  /* of the column in the records */
     char *from;                  /* whose field it reads when not its own, else NULL */
     enum ca_rule_role role;
     enum ca_transform transform;
     enum ca_time_format time;
-    int has_missing;             /* an empty numeric field counts as missing */
-    double missing;
+    int has_missing;             /* an empty numeric field counts as missing ... */
+    double missing;              /* ... and is this number; of a category, the transformed number that means a missing value */
     int has_at_least;            /* a label is 1 when the number is at least at_least, else 0 */
     double at_least;
     uint64_t min_count;          /* 0: the schema's */
@@ -57,6 +65,7 @@ struct ca_schema_file {
     int quotes, header;
     int drop_undeclared;         /* fields the schema does not name are dropped, not faults */
     uint64_t min_count;
+    enum ca_unknown unknown;
     struct ca_split ratios;      /* hist : train : online : test */
     char separator;
     char *missing[CA_MAX_MISSING_TEXTS]; /* texts that mean a missing value, besides the empty one */

@@ -35,6 +35,7 @@ struct column {
     int shift;    /* 64 - log2(slots) */
     struct entry *entry; /* by id - 1 */
     uint32_t n;
+    int parted; /* unknown values have id n + 1, not 0 */
     size_t cap_entry;
     char *text;
     size_t text_len, cap_text;
@@ -124,7 +125,17 @@ int ca_vocab_find(const struct ca_vocab *v, const char *name)
 
 uint32_t ca_vocab_size(const struct ca_vocab *v, size_t c)
 {
-    return v->col[c].n + 1;
+    return v->col[c].n + 1u + (v->col[c].parted ? 1u : 0u);
+}
+
+void ca_vocab_part(struct ca_vocab *v, size_t c)
+{
+    v->col[c].parted = 1;
+}
+
+uint32_t ca_vocab_unknown(const struct ca_vocab *v, size_t c)
+{
+    return v->col[c].parted ? v->col[c].n + 1u : 0;
 }
 
 uint32_t ca_vocab_count(const struct ca_vocab *v, size_t c, uint32_t id)
@@ -233,8 +244,8 @@ static int new_value(struct column *c, struct slot *s, uint64_t key, struct ca_p
     struct entry e = {key, v.n};
     int rc;
 
-    if (c->n >= UINT32_MAX - 1)
-        return ca_err_set(err, CA_EFORMAT, "column '%s' has more than 4294967294 values", c->name);
+    if (c->n >= UINT32_MAX - 2) /* one more for unknown values, and the number of all is a number too */
+        return ca_err_set(err, CA_EFORMAT, "column '%s' has more than 4294967293 values", c->name);
     if ((rc = ca_mem_grow((void **)&c->entry, &c->cap_entry, (size_t)c->n + 1, sizeof *c->entry, err)))
         return rc;
     if (v.n > SHORT) {
@@ -253,6 +264,7 @@ int ca_vocab_ids(struct ca_vocab *v, size_t col, const struct ca_piece *value, s
                  struct ca_err *err)
 {
     struct column *c = &v->col[col];
+    const uint32_t unknown = ca_vocab_unknown(v, col);
     uint64_t key[PROBE_AHEAD];
     size_t at[PROBE_AHEAD];
 
@@ -278,7 +290,7 @@ int ca_vocab_ids(struct ca_vocab *v, size_t col, const struct ca_piece *value, s
             slot = probe(c, at[i], key[i], s);
             if (!slot->id && add && (rc = new_value(c, slot, key[i], s, err)))
                 return rc;
-            id[from + i] = slot->id;
+            id[from + i] = slot->id ? slot->id : unknown;
         }
     }
     return 0;
@@ -290,7 +302,7 @@ static int reserve_counts(struct column *c, struct ca_err *err)
     size_t had = c->cap_count;
     int rc;
 
-    if ((rc = ca_mem_grow((void **)&c->count, &c->cap_count, (size_t)c->n + 1, sizeof *c->count, err)))
+    if ((rc = ca_mem_grow((void **)&c->count, &c->cap_count, (size_t)c->n + 2, sizeof *c->count, err)))
         return rc;
     if (c->cap_count > had)
         memset(c->count + had, 0, (c->cap_count - had) * sizeof *c->count);
@@ -315,7 +327,7 @@ int ca_vocab_keep(struct ca_vocab *v, size_t col, uint64_t min, uint32_t **map_o
 {
     struct column *c = &v->col[col];
     uint64_t unknown = 0;
-    uint32_t kept = 0;
+    uint32_t kept = 0, had = c->n;
     size_t slots = FIRST_SLOTS;
     uint32_t *map;
     int rc;
@@ -325,7 +337,6 @@ int ca_vocab_keep(struct ca_vocab *v, size_t col, uint64_t min, uint32_t **map_o
     map = ca_mem_zalloc((size_t)c->n + 1, sizeof *map, err);
     if (!map)
         return CA_EMEMORY;
-    unknown = c->count[0];
     for (uint32_t i = 1; i <= c->n; i++) {
         if (c->count[i] && c->count[i] >= min) {
             c->entry[kept] = c->entry[i - 1];
@@ -335,8 +346,14 @@ int ca_vocab_keep(struct ca_vocab *v, size_t col, uint64_t min, uint32_t **map_o
             unknown += c->count[i];
         }
     }
-    c->count[0] = unknown < UINT32_MAX ? (uint32_t)unknown : UINT32_MAX;
     c->n = kept;
+    if (c->parted) {
+        for (uint32_t i = 1; i <= had; i++)
+            map[i] = map[i] ? map[i] : kept + 1;
+    } else {
+        unknown += c->count[0];
+    }
+    c->count[ca_vocab_unknown(v, col)] = unknown < UINT32_MAX ? (uint32_t)unknown : UINT32_MAX;
     while (slots < 2 * (size_t)kept)
         slots *= 2;
     if ((rc = make_slots(c, slots, err))) {
@@ -381,10 +398,10 @@ int ca_vocab_write(const struct ca_vocab *v, struct ca_buf *out, struct ca_err *
 {
     ca_buf_str(out, MAGIC HEADER);
     for (size_t c = 0; c < v->n; c++)
-        for (uint32_t i = 0; i <= v->col[c].n; i++) {
+        for (uint32_t i = 0; i < ca_vocab_size(v, c); i++) {
             write_escaped(out, v->col[c].name, strlen(v->col[c].name));
             ca_buf_printf(out, "\t%u\t%u\t", i, ca_vocab_count(v, c, i));
-            if (i) {
+            if (i && i <= v->col[c].n) {
                 char hold[8];
                 struct ca_piece s = ca_vocab_value(v, c, i, hold);
                 write_escaped(out, s.p, s.n);
@@ -469,12 +486,16 @@ static const char *parse_line(struct ca_vocab *v, const char *p, const char *end
             return "a column does not begin with index 0";
         if (index != (uint64_t)c->n + 1)
             return "an index is out of order";
-        if (read_escaped(part[3], stop[3], text) || !text->len || text->len > UINT32_MAX)
+        if (c->parted)
+            return "a value behind the index of unknown values";
+        if (read_escaped(part[3], stop[3], text) || text->len > UINT32_MAX)
             return "bad value";
         s = (struct ca_piece){text->data, (uint32_t)text->len};
-        if (ca_vocab_ids(v, v->n - 1, &s, 1, 1, &id, err))
+        if (!s.n)
+            c->parted = 1;
+        else if (ca_vocab_ids(v, v->n - 1, &s, 1, 1, &id, err))
             return "bad value";
-        if (id != index)
+        else if (id != index)
             return "a value is there twice";
     }
     if (reserve_counts(c, err))

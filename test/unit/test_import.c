@@ -101,7 +101,15 @@ static void schemas(void)
         }
         ca_schema_file_fini(&s);
     }
-    OK(good && presets >= 6, "the presets are sound");
+    OK(good && presets >= 7, "the presets are sound");
+    OK(!parse(&s, "unknown = last\nl label\n", &err) && s.unknown == CA_UNKNOWN_LAST &&
+           !ca_schema_file_amend(&s, "unknown = zero", &err) && s.unknown == CA_UNKNOWN_ZERO &&
+           !ca_schema_file_amend(&s, "unknown = last-and-missing", &err) && s.unknown == CA_UNKNOWN_LAST_AND_MISSING,
+       "ids of unknown values");
+    OK(ca_schema_file_amend(&s, "unknown = first", &err) == CA_EUSAGE, "zero or last");
+    OK(ca_schema_file_amend(&s, "c categorical missing=0", &err) == CA_EUSAGE &&
+           ca_schema_file_amend(&s, "c domain missing=0", &err) == CA_EUSAGE, "only a number means a missing value");
+    ca_schema_file_fini(&s);
     static const char *const bad[] = {
         "his list like=none", "his list like=his", "his list like=", "his list like=l", "his list like=tags",
         "his list like=dropped", "his list like=number", "his list like=item min-count=2", "his list like=market",
@@ -202,6 +210,8 @@ static void columns(void)
             "l 0 0.25 1\nw 1 2 0\nc 1.2.1.  2.\nd 1 2 0\nx 1.5 -1 3\n", "weights, lists, domains, missing texts");
     encodes("l label\nn categorical transform=lnsq\n", "l,n\n0,1382\n1,\n1,1390\n0,1\n",
             "l 0 1 1 0\nn 1 0 1 2\n", "a number as a category");
+    encodes("l label\nn categorical transform=lnsq missing=0\n", "l,n\n0,3\n1,\n1,0\n0,0.9\n0,1\n0,-1\n",
+            "l 0 1 1 0 0 0\nn 1 0 0 0 1 2\n", "of which one means a missing value");
     encodes("l label\nn numeric\nc categorical\n", "l,n,c\n0,1,a\n1,x,new\n1,,c\n7,1,b\n0,1\n1,2,b\n",
             "l 0 1\nn 1 2\nc 1 2\nbad 2 bad number n\nbad 3 missing value n\nbad 4 label outside 0 to 1 l\n"
             "bad 5 wrong number of fields -\n", "malformed rows number nothing");

@@ -130,10 +130,61 @@ static void files(void)
     ca_vocab_free(v);
 }
 
+/* Unknown values with an id of their own. */
+static void parted(void)
+{
+    static const char want[] = "#ca-vocabulary 1\ncolumn\tindex\tcount\tvalue\n"
+                               "c\t0\t1\t\nc\t1\t2\ta\nc\t2\t3\tlonger than eight\nc\t3\t2\t\n"
+                               "d\t0\t0\t\nd\t1\t0\t\n"
+                               "e\t0\t0\t\n";
+    const struct ca_piece s[] = {{"rare", 4}, {"a", 1}, {"", 0}, {"longer than eight", 17}, {"a", 1}, {"rarer", 5},
+                                 {"longer than eight", 17}, {"longer than eight", 17}, {"late", 4}};
+    struct ca_vocab *v = ca_vocab_new(NULL), *w = NULL;
+    uint32_t ids[9], *map;
+    struct ca_buf text = {0}, again = {0};
+    struct ca_err err = {0};
+
+    OK(v && !ca_vocab_column(v, "c", NULL) && !ca_vocab_column(v, "d", NULL) && !ca_vocab_column(v, "e", NULL) &&
+           !ca_vocab_ids(v, 0, s, 9, 1, ids, NULL) && !ca_vocab_tally(v, 0, ids, 8, NULL), "columns");
+    OK(!ca_vocab_unknown(v, 0), "unknown values are 0");
+    ca_vocab_part(v, 0);
+    OK(!ca_vocab_keep(v, 0, 2, &map, &err) && !map[0] && map[1] == 3 && map[2] == 1 && map[3] == 2 && map[4] == 3 &&
+           map[5] == 3, "or, parted, the last id, as dropped ones are");
+    ca_mem_free(map);
+    OK(ca_vocab_size(v, 0) == 4 && ca_vocab_unknown(v, 0) == 3 && ca_vocab_count(v, 0, 3) == 2 &&
+           ca_vocab_count(v, 0, 0) == 1, "with the counts of those dropped");
+    OK(id(v, 0, s[0], 0) == 3 && id(v, 0, piece("never"), 0) == 3 && !id(v, 0, s[2], 0) && id(v, 0, s[3], 0) == 2,
+       "looked up");
+    ca_vocab_part(v, 1);
+    OK(!ca_vocab_keep(v, 1, 1, &map, NULL) && ca_vocab_size(v, 1) == 2 && id(v, 1, s[1], 0) == 1, "in an empty column too");
+    ca_mem_free(map);
+    OK(!ca_vocab_write(v, &text, NULL) && !strcmp(text.data, want), "as text");
+    OK(!ca_vocab_parse(&w, text.data, text.len, "v", &err) && !ca_vocab_write(w, &again, NULL) &&
+           !strcmp(again.data, want), "read back");
+    OK(w && ca_vocab_unknown(w, 0) == 3 && ca_vocab_unknown(w, 1) == 1 && !ca_vocab_unknown(w, 2) &&
+           id(w, 0, piece("never"), 0) == 3 && !id(w, 2, piece("never"), 0), "with the same ids");
+    ca_vocab_free(w);
+    static const char *const bad[] = {"c\t4\t1\tb\n", "c\t4\t1\t\n", "c\t3\t1\tb\n"};
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        struct ca_err e = {0};
+        struct ca_buf t = {0};
+        w = NULL;
+        ca_buf_str(&t, "#ca-vocabulary 1\ncolumn\tindex\tcount\tvalue\nc\t0\t1\t\nc\t1\t2\ta\nc\t2\t2\tx\nc\t3\t2\t\n");
+        ca_buf_str(&t, bad[i]);
+        OK(ca_vocab_parse(&w, t.data, t.len, "v", &e) == CA_EFORMAT && strstr(e.text, "line 7"), "nothing comes behind it");
+        ca_vocab_free(w);
+        ca_buf_fini(&t);
+    }
+    ca_buf_fini(&text);
+    ca_buf_fini(&again);
+    ca_vocab_free(v);
+}
+
 int main(void)
 {
     numbering();
     many();
     files();
+    parted();
     return tap_done();
 }
