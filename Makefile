@@ -90,12 +90,15 @@ $(BIN)/ca-%: $(BUILD)/obj/bin/ca-%.o $(LIB)
 	$(Q)$(CC) $(CFLAGS_ALL) $(LDFLAGS) -o $@ $< $(LIB) $(LDLIBS_ALL)
 -include $(LIB_OBJ:.o=.d) $(TOOLS:%=$(BUILD)/obj/bin/%.d)
 
-# A page's OPTIONS come from the table of its tool.
+# A page's OPTIONS come from the table of its tool, the catalogue of architectures from theirs.
 $(BUILD)/man/%: man/%
 	@mkdir -p $(@D)
-	$(Q)if grep -q '^\.\\" @OPTIONS@' $<; then $(BIN)/$(basename $*) --print-man-options > $@.options; \
-	sed -e '/^\.\\" @OPTIONS@/{r $@.options' -e 'd}' $< > $@.tmp; rm $@.options; else cp $< $@.tmp; fi; mv $@.tmp $@
+	$(Q)if grep -q '^\.\\" @OPTIONS@' $<; then $(BIN)/$(basename $*) --print-man-options > $@.made; \
+	elif grep -q '^\.\\" @CATALOGUE@' $<; then $(BIN)/ca-train --list-archs --quiet | awk -f man/catalogue.awk > $@.made; \
+	else : > $@.made; fi; \
+	sed -e '/^\.\\" @[A-Z]*@/{r $@.made' -e 'd}' $< > $@.tmp; rm $@.made; mv $@.tmp $@
 $(foreach t,$(TOOLS),$(eval $(BUILD)/man/$t.1: $(BIN)/$t))
+$(BUILD)/man/ca-architectures.7: $(BIN)/ca-train man/catalogue.awk
 
 # ---- what must be installed -----------------------------------------------
 

@@ -190,7 +190,7 @@ static int list_archs(void)
 {
     static const char *const sizes[] = {[CA_SIZES_ALL] = ":WIDTH:HIDDEN,...", [CA_SIZES_WIDTH] = ":WIDTH", [CA_SIZES_NONE] = ""};
 
-    (void)puts("name\tsummary\tsource\tspelling\tfamily");
+    (void)puts("name\tsummary\tsource\tspelling\tfamily\tused\tparameters\toperations");
     for (size_t i = 0; ca_archs[i]; i++) {
         const struct ca_arch *a = ca_archs[i];
 
@@ -202,7 +202,8 @@ static int list_archs(void)
             (void)printf("%c%s%s", k == a->keys ? ':' : ',', k->name, value.data ? value.data : "");
             ca_buf_fini(&value);
         }
-        (void)printf("\t%s\n", a->family == CA_FAMILY_FX ? "FX" : "CA");
+        (void)printf("\t%s\t%s\t%s\t%s\n", a->family == CA_FAMILY_FX ? "FX" : "CA", a->used, a->parameters,
+                     a->operations);
     }
     return 0;
 }
