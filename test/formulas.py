@@ -32,7 +32,7 @@ class Formula:
         total = (4 if operations else 2) * x * once
         for w in widths:
             if operations:
-                total += 2 * x * w + w * (7 * ca + 4 * each + 10 * dice)
+                total += 2 * x * w + w * (7 * ca + 4 * each + 14 * dice)
             else:
                 total += x * w + w + w * (2 * ca + 2 * each + dice)
             x = w

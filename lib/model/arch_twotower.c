@@ -71,7 +71,7 @@ const struct ca_arch ca_arch_twotower = {
     .source = "DSSM (CIKM 2013) in the form of FuxiCTR",
     .used = "ExFM, early stages within Meta; CrossAdapt cites it",
     .parameters = "N*d + H((F - item)*d) + H(item*d) - 2*h*(2*(bn == 1) + dice)",
-    .operations = "V + K((F - item)*d) + K(item*d) - 2*h*(4*(bn == 1) + 10*dice) + 2*h",
+    .operations = "V + K((F - item)*d) + K(item*d) - 2*h*(4*(bn == 1) + 14*dice) + 2*h",
     .build = build,
     .family = CA_FAMILY_FX,
     .keys = keys,
