@@ -1,6 +1,6 @@
 """Every formula of ca-train --list-archs against ca-train --dry-run, in the notation of ca-architectures(7).
 
-formulas.py all.car N C LISTS TASKS DOMAINS all2.car ...: streams and what they have. For each architecture: two sizes on
+formulas.py FILE N C LISTS SHARED TASKS DOMAINS FILE ...: streams and what they have. For each architecture: two sizes on
 every stream that it takes, then other values of each of its keys, alone and together. Prints how many cases agreed.
 """
 import ast
@@ -77,7 +77,7 @@ def shape(family, stream, width, hidden, keys):
     names = {k.replace("-", "_"): float(v) for k, v in keys.items()}
     names.update(N=n, C=c, F=f, d=width, D=(n if family == "CA" else 0) + f * width, P=f * (f - 1) // 2,
                  R=max(1, f // 3), h=hidden[-1] if hidden else 0, tasks=stream["tasks"], domains=stream["domains"],
-                 L=lists * LENGTH, V=(n + 2 * lists * LENGTH) * width, U=n + 2 * lists * LENGTH + f)
+                 L=LENGTH, lists=lists, G=stream["shared"], m=stream["shared"] * width, V=(n + 2 * lists * LENGTH) * width, U=n + 2 * lists * LENGTH + f)
     return Formula(family, hidden, names)
 
 
@@ -124,8 +124,8 @@ def catalogue():
 
 
 def main():
-    streams = [dict(zip(("file", "N", "C", "lists", "tasks", "domains"), [sys.argv[i]] + list(map(int, sys.argv[i + 1:i + 6]))))
-               for i in range(1, len(sys.argv), 6)]
+    names = ("file", "N", "C", "lists", "shared", "tasks", "domains")
+    streams = [dict(zip(names, [sys.argv[i]] + list(map(int, sys.argv[i + 1:i + 7])))) for i in range(1, len(sys.argv), 7)]
     draw, total, archs = random.Random(1), 0, 0
     for arch in catalogue():
         for column in ("used", "parameters", "operations"):

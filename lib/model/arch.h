@@ -46,8 +46,9 @@ enum ca_sizes { CA_SIZES_ALL, CA_SIZES_WIDTH, CA_SIZES_NONE }; /* NAME:WIDTH:HID
 /*
  * parameters and operations are counts that anyone can compute, in the
  * notation of ca-architectures(7): + - * / and comparisons (1 or 0) of N
- * (numeric features), C (categorical columns), F (fields: C, in the FX family
- * N, C and the lists), d (width), D (F*d, in the CA family N + F*d), P
+ * (numeric features), C (categorical columns), lists, G (those that share a
+ * column's vocabulary), L (entries of a list), F (fields: C, in the FX family
+ * N, C and the lists), d (width), m (G*d), D (F*d, in the CA family N + F*d), P
  * (F*(F-1)/2), R (max(1, int(F/3))), h (last hidden width), tasks (further
  * ones), domains, the architecture's keys with _ for -, and these:
  *     H(i), K(i)          a stack's parameters and operations, on i inputs
