@@ -43,7 +43,8 @@ LDLIBS_ALL := $(if $(BLAS_DIR),-L$(BLAS_DIR) -Wl$(comma)-rpath$(comma)$(BLAS_DIR
 
 LIB_SRC := $(sort $(wildcard lib/*/*.c lib/*/*/*.c))
 LIB_HDR := $(sort $(wildcard lib/*/*.h lib/*/*/*.h))
-LIB_OBJ := $(LIB_SRC:%.c=$(BUILD)/obj/%.o) $(BUILD)/obj/gen/presets.o
+GEN_OBJ := $(BUILD)/obj/gen/presets.o $(BUILD)/obj/gen/configs.o
+LIB_OBJ := $(LIB_SRC:%.c=$(BUILD)/obj/%.o) $(GEN_OBJ)
 TOOLS := $(patsubst bin/%.c,%,$(sort $(wildcard bin/ca-*.c)))
 TOOL_BIN := $(TOOLS:%=$(BIN)/%)
 LIB := $(BUILD)/libcrossadapt.a
@@ -59,6 +60,7 @@ ifeq ($(filter clean distclean help deps deps-test,$(MAKECMDGOALS)),)
 $(call settle,$(BUILD)/flags,$(CC) $(shell $(CC) -dumpfullversion 2>/dev/null) $(CPPFLAGS_ALL) $(CFLAGS_ALL) $(LDFLAGS) $(LDLIBS_ALL))
 $(call settle,$(BUILD)/commit,$(COMMIT))
 $(call settle,$(BUILD)/lib.list,$(LIB_SRC))
+$(call settle,$(BUILD)/data.list,$(sort $(wildcard data/schemas/*.schema data/configs/*/*/*.conf)))
 endif
 .PHONY: blas
 blas:
@@ -72,12 +74,18 @@ all: $(LIB) $(TOOL_BIN) $(MAN) ## build the library, the tools and their manual
 $(BUILD)/obj/%.o: %.c $(BUILD)/flags | $(if $(BLAS_DIR),,blas)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(CPPFLAGS_ALL) $(CFLAGS_ALL) -MMD -MP -c $< -o $@
-# schema presets are part of the library, so that an installed tool needs no path
+# schema presets and published configs are part of the library, so that an installed tool needs no path
 SCHEMAS := $(sort $(wildcard data/schemas/*.schema))
-$(BUILD)/gen/presets.c: data/schemas/embed.awk $(SCHEMAS)
+CONFIGS := $(sort $(wildcard data/configs/*/*/*.conf))
+$(BUILD)/gen/presets.c: data/embed.awk $(SCHEMAS) $(BUILD)/data.list
 	@mkdir -p $(@D)
-	$(Q)awk -f $^ > $@.tmp; mv $@.tmp $@
-$(BUILD)/obj/gen/presets.o: $(BUILD)/gen/presets.c $(BUILD)/flags
+	$(Q)awk -v header=data/schema_file.h -v type=ca_preset -v array=ca_presets -v top=data/schemas/ -v suffix=.schema \
+	-f data/embed.awk $(SCHEMAS) > $@.tmp; mv $@.tmp $@
+$(BUILD)/gen/configs.c: data/embed.awk $(CONFIGS) $(BUILD)/data.list
+	@mkdir -p $(@D)
+	$(Q)awk -v header=model/configs.h -v type=ca_config -v array=ca_train_configs -v top=data/configs/ -v suffix=.conf \
+	-f data/embed.awk $(CONFIGS) > $@.tmp; mv $@.tmp $@
+$(BUILD)/obj/gen/%.o: $(BUILD)/gen/%.c $(BUILD)/flags
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(CPPFLAGS_ALL) $(CFLAGS_ALL) -MMD -MP -c $< -o $@
 PAGE_OBJ := $(BUILD)/obj/lib/cli/page.o $(BUILD)/double/lib/cli/page.o
@@ -90,12 +98,15 @@ $(BIN)/ca-%: $(BUILD)/obj/bin/ca-%.o $(LIB)
 	$(Q)$(CC) $(CFLAGS_ALL) $(LDFLAGS) -o $@ $< $(LIB) $(LDLIBS_ALL)
 -include $(LIB_OBJ:.o=.d) $(TOOLS:%=$(BUILD)/obj/bin/%.d)
 
-# A page's OPTIONS come from the table of its tool.
+# A page's OPTIONS come from the table of its tool, the catalogue of architectures from theirs.
 $(BUILD)/man/%: man/%
 	@mkdir -p $(@D)
-	$(Q)if grep -q '^\.\\" @OPTIONS@' $<; then $(BIN)/$(basename $*) --print-man-options > $@.options; \
-	sed -e '/^\.\\" @OPTIONS@/{r $@.options' -e 'd}' $< > $@.tmp; rm $@.options; else cp $< $@.tmp; fi; mv $@.tmp $@
+	$(Q)if grep -q '^\.\\" @OPTIONS@' $<; then $(BIN)/$(basename $*) --print-man-options > $@.made; \
+	elif grep -q '^\.\\" @CATALOGUE@' $<; then $(BIN)/ca-train --list-archs --quiet | awk -f man/catalogue.awk > $@.made; \
+	else : > $@.made; fi; \
+	sed -e '/^\.\\" @[A-Z]*@/{r $@.made' -e 'd}' $< > $@.tmp; rm $@.made; mv $@.tmp $@
 $(foreach t,$(TOOLS),$(eval $(BUILD)/man/$t.1: $(BIN)/$t))
+$(BUILD)/man/ca-architectures.7: $(BIN)/ca-train man/catalogue.awk
 
 # ---- what must be installed -----------------------------------------------
 
@@ -125,7 +136,7 @@ deps-test: ## the same and what the tests need
 # C tests: one program each, TAP on stdout. grad_*.c run against the library built in double.
 UNIT := $(patsubst test/unit/%.c,$(BUILD)/unit/%,$(sort $(wildcard test/unit/test_*.c)))
 GRAD := $(patsubst test/unit/%.c,$(BUILD)/unit/%,$(sort $(wildcard test/unit/grad_*.c)))
-DOUBLE_OBJ := $(LIB_SRC:%.c=$(BUILD)/double/%.o) $(BUILD)/obj/gen/presets.o
+DOUBLE_OBJ := $(LIB_SRC:%.c=$(BUILD)/double/%.o) $(GEN_OBJ)
 $(BUILD)/double/%.o: %.c $(BUILD)/flags | $(if $(BLAS_DIR),,blas)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(CPPFLAGS_ALL) -DCA_DOUBLE $(CFLAGS_ALL) -MMD -MP -c $< -o $@
@@ -273,8 +284,8 @@ uninstall: ## remove what install put there
 
 .PHONY: clean distclean help
 clean: ## remove what was built, not the results of pipelines
-	rm -rf $(addprefix $(BUILD)/,obj double unit bench man completions check asan clang flags commit lib.list crossadapt.pc \
-	libcrossadapt.a libdouble.a) $(TOOLS:%=bin/%)
+	rm -rf $(addprefix $(BUILD)/,obj double unit bench man completions check asan clang flags commit lib.list data.list \
+	crossadapt.pc libcrossadapt.a libdouble.a) $(TOOLS:%=bin/%)
 distclean: ## remove everything that is not a source
 	rm -rf $(BUILD) $(filter-out %.c,$(wildcard bin/ca-*))
 help: ## show this

@@ -3,7 +3,9 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "base/mem.h"
 #include "cli/progress.h"
+#include "model/configs.h"
 #include "model/train.h"
 #include "nn/blas.h"
 #include "transfer/align.h"
@@ -16,8 +18,8 @@ enum { MONITOR_AUC, MONITOR_LOGLOSS };
 enum { LOSS_BCE, LOSS_PUBLISHED, LOSS_PAPER, LOSS_HUBER };
 
 struct params {
-    const char *arch, *init, *teacher, *teacher_column, *valid, *log;
-    int freeze, loss, weights, reset, weights_only, list, dry_run, shuffle, monitor;
+    const char *arch, *init, *teacher, *teacher_column, *valid, *log, *config;
+    int freeze, loss, weights, reset, weights_only, list, list_configs, dry_run, shuffle, monitor;
     uint64_t epochs, batch, valid_interval, log_interval, sequence_length;
     struct ca_adam adam;
     struct ca_regular regular;
@@ -37,6 +39,8 @@ static const struct ca_opt opts[] = {
     {"arch", 'a', CA_OPT_STRING, AT(arch), "NAME:WIDTH:HIDDEN,...", NULL, 0, 0, 0,
      "architecture, embedding width and hidden widths of a new model, for example fibinet:16:256,128,16; "
      "ca-architectures(7) has those that are spelled otherwise"},
+    {"config", 'c', CA_OPT_FILE, AT(config), "NAME", NULL, 0, 0, CA_OPT_CONFIG,
+     "options of a published run, one of --list-configs, or of a file; those on the command line win"},
     {"init", 'i', CA_OPT_FILE, AT(init), "MODEL", NULL, 0, 0, 0,
      "go on from this model and its optimizer state; --arch is then not needed and must agree"},
     {"freeze", 0, CA_OPT_CHOICE, AT(freeze), "nothing|embeddings", "nothing", 0, 0, 0,
@@ -95,6 +99,8 @@ static const struct ca_opt opts[] = {
     {"weights-only", 0, CA_OPT_FLAG, AT(weights_only), "", NULL, 0, 0, 0,
      "leave optimizer state and vocabulary out of the model file"},
     {"list-archs", 0, CA_OPT_FLAG, AT(list), "", NULL, 0, 0, CA_OPT_NEUTRAL, "list the architectures and stop"},
+    {"list-configs", 0, CA_OPT_FLAG, AT(list_configs), "", NULL, 0, 0, CA_OPT_NEUTRAL,
+     "list the names for --config and what they stand for, and stop"},
     {"dry-run", 'n', CA_OPT_FLAG, AT(dry_run), "", NULL, 0, 0, CA_OPT_NEUTRAL,
      "print plan, sizes and memory and stop; of the records only the header is read"},
 };
@@ -149,7 +155,7 @@ static int check_options(const struct ca_run *run, struct params *p, struct ca_e
     int mixed, inputs, rc;
 
     if (!p->arch && !p->init)
-        return usage(err, "missing option --arch or --init");
+        return usage(err, "missing option --arch, --init or --config");
     if (p->reset && !p->init)
         return usage(err, "--reset-optimizer needs --init");
     if (p->teacher && p->teacher_column)
@@ -169,7 +175,7 @@ static int check_options(const struct ca_run *run, struct params *p, struct ca_e
         return usage(err, "--valid-interval needs --valid");
     if (!p->valid && p->plateau.patience)
         return usage(err, "--patience needs --valid");
-    if (!p->plateau.patience && (ca_cli_given(run, "monitor") || ca_cli_given(run, "lr-decay")))
+    if (!p->plateau.patience && (ca_cli_typed(run, "monitor") || ca_cli_typed(run, "lr-decay")))
         return usage(err, "--monitor and --lr-decay need --patience");
     if (ca_cli_given(run, "lr") && (ca_cli_given(run, "lr-table") || ca_cli_given(run, "lr-dense")))
         return usage(err, "--lr excludes --lr-table and --lr-dense");
@@ -190,7 +196,7 @@ static int list_archs(void)
 {
     static const char *const sizes[] = {[CA_SIZES_ALL] = ":WIDTH:HIDDEN,...", [CA_SIZES_WIDTH] = ":WIDTH", [CA_SIZES_NONE] = ""};
 
-    (void)puts("name\tsummary\tsource\tspelling\tfamily");
+    (void)puts("name\tsummary\tsource\tspelling\tfamily\tused\tparameters\toperations");
     for (size_t i = 0; ca_archs[i]; i++) {
         const struct ca_arch *a = ca_archs[i];
 
@@ -202,7 +208,28 @@ static int list_archs(void)
             (void)printf("%c%s%s", k == a->keys ? ':' : ',', k->name, value.data ? value.data : "");
             ca_buf_fini(&value);
         }
-        (void)printf("\t%s\n", a->family == CA_FAMILY_FX ? "FX" : "CA");
+        (void)printf("\t%s\t%s\t%s\t%s\n", a->family == CA_FAMILY_FX ? "FX" : "CA", a->used, a->parameters,
+                     a->operations);
+    }
+    return 0;
+}
+
+/* As words of a command line: a name, then --option value ... */
+static int list_configs(struct ca_err *err)
+{
+    (void)puts("name\toptions");
+    for (const struct ca_config *c = ca_train_configs; c->name; c++) {
+        const char *key, *value;
+        size_t line = 0;
+        char *text = ca_mem_strdup(c->text, err), *p = text;
+
+        if (!text)
+            return CA_EMEMORY;
+        (void)printf("%s\t", c->name);
+        for (const char *before = ""; ca_config_next(&p, &key, &value, &line); before = " ")
+            (void)printf("%s--%s%s%s", before, key, value ? " " : "", value ? value : "");
+        (void)putchar('\n');
+        ca_mem_free(text);
     }
     return 0;
 }
@@ -402,6 +429,8 @@ static int run_train(struct ca_run *run, struct ca_err *err)
 
     if (p->list)
         return list_archs();
+    if (p->list_configs)
+        return list_configs(err);
     if ((rc = check_options(run, p, err)))
         return rc;
     p->distill.form = p->loss == LOSS_PAPER ? CA_DISTILL_PAPER
@@ -423,6 +452,9 @@ static int run_train(struct ca_run *run, struct ca_err *err)
     return rc;
 }
 
+static const char *const displaces[][2] = {
+    {"lr", "lr-table"}, {"lr", "lr-dense"}, {"init", "sequence-length"}, {"init", "item-fields"}, {NULL, NULL}};
+
 static const struct ca_tool tool = {
     .name = "ca-train",
     .summary = "learn a model from a record stream, alone or from a teacher",
@@ -432,6 +464,8 @@ static const struct ca_tool tool = {
     .n_opts = sizeof opts / sizeof *opts,
     .params_size = sizeof(struct params),
     .max_operands = 1,
+    .configs = ca_train_configs,
+    .displaces = displaces,
     .engine = ca_blas_engine,
     .run = run_train,
 };

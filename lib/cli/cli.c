@@ -37,10 +37,14 @@ const struct ca_opt ca_cli_common_opts[] = {
 };
 const size_t ca_cli_n_common_opts = sizeof ca_cli_common_opts / sizeof *ca_cli_common_opts;
 
+/* How an option was given. */
+enum { TYPED = 1, CONFIGURED };
+
 /* The parsed state that must outlive parsing: which options were given. */
 struct state {
     struct ca_run run;
     unsigned char *given; /* tool options, then common options */
+    char *config;         /* text that values of options point into */
 };
 
 static int word_index(const char *words, const char *word)
@@ -148,8 +152,63 @@ static int apply(struct state *s, const struct ca_opt *o, size_t index, const ch
             return s->run.common.verbose++, 0;
         return ca_err_set(err, CA_EUSAGE, "option --%s is given twice", o->name);
     }
-    s->given[index] = 1;
+    s->given[index] = TYPED;
     return set_value(o, base, value, err);
+}
+
+/* Does an option that was typed stand in the way of this one? */
+static int displaced(const struct state *s, const char *name)
+{
+    const char *const(*pair)[2] = s->run.tool->displaces;
+    size_t index;
+
+    for (; pair && (*pair)[0]; pair++)
+        if (!strcmp((*pair)[1], name) && find(s->run.tool, (*pair)[0], strlen((*pair)[0]), 0, &index) &&
+            s->given[index] == TYPED)
+            return 1;
+    return 0;
+}
+
+/* One line of a config. */
+static int configure(struct state *s, const char *key, const char *value, struct ca_err *err)
+{
+    const struct ca_tool *t = s->run.tool;
+    size_t index;
+    const struct ca_opt *o = find(t, key, strlen(key), 0, &index);
+
+    if (!o || index >= t->n_opts || o->type == CA_OPT_FILE || (o->flags & CA_OPT_NEUTRAL))
+        return ca_err_set(err, CA_EUSAGE, "a config of %s has no option '%.100s'", t->name, key);
+    if (s->given[index] == CONFIGURED)
+        return ca_err_set(err, CA_EUSAGE, "option '%s' is there twice", o->name);
+    if ((o->type == CA_OPT_FLAG) != !value)
+        return ca_err_set(err, CA_EUSAGE, value ? "option '%s' takes no value" : "option '%s' needs a value", o->name);
+    if (s->given[index] || displaced(s, o->name))
+        return 0;
+    s->given[index] = CONFIGURED;
+    return set_value(o, s->run.params, value, err);
+}
+
+/* What a config says, where the command line says nothing. */
+static int apply_config(struct state *s, struct ca_err *err)
+{
+    const struct ca_tool *t = s->run.tool;
+
+    for (size_t i = 0; i < t->n_opts; i++) {
+        const char *name, *key, *value;
+        size_t line = 0;
+        char *p;
+        int rc = 0;
+
+        if (!(t->opts[i].flags & CA_OPT_CONFIG) || !s->given[i])
+            continue;
+        name = *(const char **)(void *)((char *)s->run.params + t->opts[i].offset);
+        if ((rc = ca_config_load(&s->config, t->configs, name, err)))
+            return rc;
+        for (p = s->config; !rc && ca_config_next(&p, &key, &value, &line);)
+            rc = configure(s, key, value, err);
+        return rc ? ca_err_at(err, name, -1, (int64_t)line) : 0;
+    }
+    return 0;
 }
 
 static int parse_long(struct state *s, int argc, char **argv, int *i, struct ca_err *err)
@@ -225,6 +284,8 @@ static int parse(struct state *s, int argc, char **argv, struct ca_err *err)
         if (rc)
             return rc;
     }
+    if ((rc = apply_config(s, err)))
+        return rc;
     if (s->run.n_operands < (size_t)t->min_operands)
         return ca_err_set(err, CA_EUSAGE, "missing operand: %s", t->operands);
     if (t->max_operands >= 0 && s->run.n_operands > (size_t)t->max_operands)
@@ -315,6 +376,7 @@ done:
     ca_mem_free(s.run.params);
     ca_mem_free(s.run.operands);
     ca_mem_free(s.given);
+    ca_mem_free(s.config);
     return rc;
 }
 
@@ -324,6 +386,14 @@ int ca_cli_given(const struct ca_run *run, const char *name)
     size_t index;
 
     return find(run->tool, name, strlen(name), 0, &index) && s->given[index];
+}
+
+int ca_cli_typed(const struct ca_run *run, const char *name)
+{
+    const struct state *s = (const struct state *)(const void *)run;
+    size_t index;
+
+    return find(run->tool, name, strlen(name), 0, &index) && s->given[index] == TYPED;
 }
 
 static const char *plain(const char *path)

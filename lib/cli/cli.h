@@ -13,6 +13,7 @@
 
 #include "base/buf.h"
 #include "base/err.h"
+#include "cli/config.h"
 
 #define CA_VERSION "0.1.0"
 
@@ -28,6 +29,8 @@ enum ca_opt_type {
 
 /* Marks options that change speed or talk, never results: kept out of provenance. */
 #define CA_OPT_NEUTRAL 1u
+/* Of type FILE: the name of a config (cli/config.h), or its file. What it says counts where the command line does not. */
+#define CA_OPT_CONFIG 2u
 
 struct ca_opt {
     const char *name;   /* long name without dashes */
@@ -84,6 +87,8 @@ struct ca_tool {
     int min_operands;
     int max_operands;                  /* -1: any number */
     unsigned flags;
+    const struct ca_config *configs;   /* known ones, ending with a NULL name; NULL for none */
+    const char *const (*displaces)[2]; /* {"lr", "lr-table"}: the first, where typed, makes a config's second void; ends with NULLs */
     const char *(*engine)(void);       /* numeric engine for --version and provenance, NULL for none */
     int (*run)(struct ca_run *run, struct ca_err *err); /* 0 or a ca_code */
 };
@@ -94,12 +99,15 @@ int ca_cli_main(const struct ca_tool *tool, int argc, char **argv);
 /*
  * The canonical command of this run: every given option of the tool that can
  * change results, in table order, as "--name value" words with single quotes
- * where the shell needs them. Paths, threads and talk are left out.
+ * where the shell needs them. Paths, threads and talk are left out. Options of
+ * a config are given as if they had been typed.
  */
 int ca_cli_canonical(const struct ca_run *run, struct ca_buf *out, struct ca_err *err) CA_CHECK_ME;
 
-/* Was this option of the tool's own table given on the command line? */
+/* Was this option of the tool's own table given, on the command line or by a config? */
 int ca_cli_given(const struct ca_run *run, const char *name);
+/* On the command line itself? */
+int ca_cli_typed(const struct ca_run *run, const char *name);
 
 /*
  * Two outputs of one run must not have one target, where they would be mixed

@@ -43,10 +43,28 @@ size_t ca_arch_option(const struct ca_arch_spec *spec, const char *name);
 
 enum ca_sizes { CA_SIZES_ALL, CA_SIZES_WIDTH, CA_SIZES_NONE }; /* NAME:WIDTH:HIDDEN,...; NAME:WIDTH; NAME */
 
+/*
+ * parameters and operations are counts that anyone can compute, in the
+ * notation of ca-architectures(7): + - * / and comparisons (1 or 0) of N
+ * (numeric features), C (categorical columns), lists, G (those that share a
+ * column's vocabulary), L (entries of a list), F (fields: C, in the FX family
+ * N, C and the lists), d (width), m (G*d), D (F*d, in the CA family N + F*d), P
+ * (F*(F-1)/2), R (max(1, int(F/3))), h (last hidden width), tasks (further
+ * ones), domains, the architecture's keys with _ for -, and these:
+ *     H(i), K(i)          a stack's parameters and operations, on i inputs
+ *     M(i), Q(i)          the same with the linear layer to the logit
+ *     S(i, w, n), T(...)  of n layers of width w in its place
+ *     V, U                operations of the vectors, and of the first-order term (FX)
+ *     each(i, TEXT)       the sum of TEXT over the hidden layers, i and o being what goes in and out
+ *     first(a, b), max(a, b), int(x)  a, or b where a is 0
+ */
 struct ca_arch {
     const char *name;     /* "fibinet" */
     const char *summary;  /* one line, lower case */
     const char *source;   /* the paper and the variant */
+    const char *used;     /* where the three papers use it */
+    const char *parameters; /* all but the rows of tables: dense_parameters of ca-train --dry-run */
+    const char *operations; /* of a prediction for one row: flops_per_row of ca-train --dry-run */
     /* Compose the operators; returns the logit. Faults stay in the graph. */
     ca_val (*build)(struct ca_graph *g, const struct ca_arch_spec *spec);
     enum ca_sizes sizes;

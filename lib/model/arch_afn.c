@@ -47,6 +47,9 @@ const struct ca_arch ca_arch_afn = {
     .name = "afn",
     .summary = "products of fields with powers that are learned, then a perceptron",
     .source = "AFN (arXiv 1909.03276) in the form of FuxiCTR",
+    .used = "without its perceptron in no table",
+    .parameters = "N*d + 2*F + F*neurons + 2*neurons + M(neurons*d)",
+    .operations = "V + D + 4*D + 2*neurons*D + neurons*d + 4*neurons*d + Q(neurons*d)",
     .build = alone,
     .family = CA_FAMILY_FX,
     .keys = keys,
@@ -56,6 +59,13 @@ const struct ca_arch ca_arch_afn_plus = {
     .name = "afn-plus",
     .summary = "the same beside a perceptron on other vectors",
     .source = "AFN+ (arXiv 1909.03276) in the form of FuxiCTR",
+    .used = "KDEF, Tables III and VI",
+    .parameters =
+        "N*d*(2 - shared) + 2*F + F*neurons + 2*neurons + M(neurons*d) + (dnn > 0)*(S(D, dnn, dnn_layers) "
+        "+ dnn + 1) + (dnn == 0)*M(D) + 3",
+    .operations =
+        "V*(2 - shared) + D + 4*D + 2*neurons*D + neurons*d + 4*neurons*d + Q(neurons*d) + (dnn > "
+        "0)*(T(D, dnn, dnn_layers) + 2*dnn) + (dnn == 0)*Q(D) + 4",
     .build = plus,
     .family = CA_FAMILY_FX,
     .keys = plus_keys,

@@ -58,6 +58,13 @@ const struct ca_arch ca_arch_autoint_fx = {
     .name = "autoint-fx",
     .summary = "self-attention over fields",
     .source = "AutoInt (arXiv 1810.11921) in the form of FuxiCTR",
+    .used = "without its perceptron in no table",
+    .parameters =
+        "N*d + (3 + residual*(d != attention))*d*attention + 3*(layers - 1)*attention*attention + "
+        "2*layers*norm*attention + F*attention + 1",
+    .operations =
+        "V + (6 + 2*residual*(d != attention))*F*d*attention + 6*(layers - 1)*F*attention*attention + "
+        "layers*F*attention*(4*F + residual + 7*norm) + 2*F*attention",
     .build = alone,
     .family = CA_FAMILY_FX,
     .sizes = CA_SIZES_WIDTH,
@@ -68,6 +75,13 @@ const struct ca_arch ca_arch_autoint_plus = {
     .name = "autoint-plus",
     .summary = "self-attention over fields beside a perceptron",
     .source = "AutoInt+ (arXiv 1810.11921) in the form of FuxiCTR",
+    .used = "KDEF, Tables III and VI",
+    .parameters =
+        "N*d + (3 + residual*(d != attention))*d*attention + 3*(layers - 1)*attention*attention + "
+        "2*layers*norm*attention + F*attention + 1 + M(D)",
+    .operations =
+        "V + (6 + 2*residual*(d != attention))*F*d*attention + 6*(layers - 1)*F*attention*attention + "
+        "layers*F*attention*(4*F + residual + 7*norm) + 2*F*attention + Q(D) + 1",
     .build = plus,
     .family = CA_FAMILY_FX,
     .keys = plus_keys,

@@ -97,6 +97,11 @@ const struct ca_arch ca_arch_cl4ctr = {
     .name = "cl4ctr",
     .summary = "factorisation machine whose vectors learn by contrast as well",
     .source = "CL4CTR (arXiv 2212.00522) on FM, losses of the batch",
+    .used = "KDEF, Table III",
+    .parameters = "N*d + N + 1 + layers*(4*d*d + 4*d + 2*d*feedforward + feedforward + d + 4*d) + 2*(D*d + d)",
+    .operations =
+        "V + U + 3*D + 4*d + 1 + layers*2*(8*F*d*d + 4*F*F*d + 4*F*d*feedforward) + 4*D*d + 3*d + 3*D + "
+        "F*D + 2*F*F",
     .build = alone,
     .family = CA_FAMILY_FX,
     .sizes = CA_SIZES_WIDTH,
@@ -107,6 +112,11 @@ const struct ca_arch ca_arch_cl4ctr_deepfm = {
     .name = "cl4ctr-deepfm",
     .summary = "the same beside a perceptron",
     .source = "CL4CTR (arXiv 2212.00522) on DeepFM, losses of the batch",
+    .used = "variant of the model's paper, in no table",
+    .parameters = "N*d + N + 1 + M(D) + layers*(4*d*d + 4*d + 2*d*feedforward + feedforward + d + 4*d) + 2*(D*d + d)",
+    .operations =
+        "V + U + 3*D + 4*d + 2 + Q(D) + layers*2*(8*F*d*d + 4*F*F*d + 4*F*d*feedforward) + 4*D*d + 3*d + "
+        "3*D + F*D + 2*F*F",
     .build = deep,
     .family = CA_FAMILY_FX,
     .keys = deep_keys,

@@ -37,6 +37,13 @@ const struct ca_arch ca_arch_dlrm = {
     .name = "dlrm",
     .summary = "inner products of fields and of a bottom perceptron's output, then a perceptron",
     .source = "DLRM (arXiv 1906.00091), dot interaction, in the form of FuxiCTR",
+    .used = "ExFM, vertical model within Meta; CrossAdapt cites it",
+    .parameters =
+        "(N > 0)*(S(N, bottom, bottom_layers) + d*first((bottom_layers > 0)*bottom, N) + d) + M((C + (N > "
+        "0))*(C + (N > 0) - 1)/2 + (N > 0)*d)",
+    .operations =
+        "(N > 0)*(T(N, bottom, bottom_layers) + 2*d*first((bottom_layers > 0)*bottom, N)) + d*(C + (N > "
+        "0))*(C + (N > 0) - 1) + Q((C + (N > 0))*(C + (N > 0) - 1)/2 + (N > 0)*d)",
     .build = build,
     .family = CA_FAMILY_FX,
     .keys = keys,

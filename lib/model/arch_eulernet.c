@@ -53,6 +53,15 @@ const struct ca_arch ca_arch_eulernet = {
     .name = "eulernet",
     .summary = "products of learned powers of fields, as complex numbers",
     .source = "EulerNet (arXiv 2304.10711) in the form of FuxiCTR",
+    .used = "KDEF, Table III",
+    .parameters =
+        "N*d + F + (F + (layers - 1)*first(orders, F))*first(orders, F)*(1 + d*d) + layers*first(orders, "
+        "F)*3*d + layers*4*norm*d + first(orders, F)*d + 1",
+    .operations =
+        "V + 20*D + 20*(F + (layers - 1)*first(orders, F))*d + 4*(F + (layers - 1)*first(orders, "
+        "F))*first(orders, F)*d + 30*layers*first(orders, F)*d + 4*(F + (layers - 1)*first(orders, "
+        "F))*first(orders, F)*d*d + 2*layers*first(orders, F)*d + 14*layers*norm*first(orders, F)*d + "
+        "4*first(orders, F)*d + 2",
     .build = build,
     .family = CA_FAMILY_FX,
     .sizes = CA_SIZES_WIDTH,

@@ -90,6 +90,9 @@ const struct ca_arch ca_arch_final = {
     .name = "final",
     .summary = "layers whose halves are multiplied, on gated vectors",
     .source = "FINAL (SIGIR 2023), one block, in the form of FuxiCTR",
+    .used = "KDEF, student of KDEF_Latest in Tables II, V and VII",
+    .parameters = "N*d + gate*(F*F + F) + M(D + gate*D)",
+    .operations = "V + gate*(2*F*D + D) + Q(D + gate*D) + each(D, o)",
     .build = build,
     .family = CA_FAMILY_FX,
     .keys = keys,
@@ -99,6 +102,13 @@ const struct ca_arch ca_arch_final_2b = {
     .name = "final-2b",
     .summary = "two such blocks that learn from their mean",
     .source = "FINAL (SIGIR 2023), two blocks, in the form of FuxiCTR",
+    .used = "KDEF, Tables III and VII",
+    .parameters =
+        "N*d + gate*(F*F + F) + M(D + gate*D) + (second > 0)*S(D, second, 1) + (second == 0)*H(D) + "
+        "first(second, h) + 1",
+    .operations =
+        "V + gate*(2*F*D + D) + Q(D + gate*D) + each(D, o) + (second > 0)*(T(D, second, 1) + second) + "
+        "(second == 0)*(K(D) + each(D, o)) + 2*first(second, h)",
     .build = both,
     .family = CA_FAMILY_FX,
     .keys = both_keys,

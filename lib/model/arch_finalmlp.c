@@ -28,6 +28,13 @@ const struct ca_arch ca_arch_finalmlp = {
     .name = "finalmlp",
     .summary = "two perceptrons fused by a bilinear form",
     .source = "FinalMLP (arXiv 2304.00902) without feature selection, in the form of FuxiCTR",
+    .used = "KDEF, Table III",
+    .parameters =
+        "N*d + H(D) + (second > 0)*S(D, second, 1) + (second == 0)*H(D) + h + first(second, h) + 2 + "
+        "h*first(second, h)/heads",
+    .operations =
+        "V + K(D) + (second > 0)*T(D, second, 1) + (second == 0)*K(D) + 2*(h + first(second, h)) + "
+        "2*h*first(second, h)/heads + 2",
     .build = build,
     .family = CA_FAMILY_FX,
     .keys = keys,

@@ -51,6 +51,11 @@ const struct ca_arch ca_arch_masknet = {
     .name = "masknet",
     .summary = "masked layers side by side, then a perceptron",
     .source = "MaskNet (arXiv 2102.07619), parallel, without norm of embeddings, in the form of FuxiCTR",
+    .used = "KDEF, Table III",
+    .parameters =
+        "N*d + blocks*(2*D*max(1, int(D*percent/100)) + max(1, int(D*percent/100)) + D + D*block + "
+        "2*norm*block) + M(blocks*block)",
+    .operations = "V + blocks*(4*D*max(1, int(D*percent/100)) + D + 2*D*block + 7*norm*block) + Q(blocks*block)",
     .build = parallel,
     .family = CA_FAMILY_FX,
     .keys = parallel_keys,
@@ -60,6 +65,9 @@ const struct ca_arch ca_arch_masknet_serial = {
     .name = "masknet-serial",
     .summary = "masked layers one after another",
     .source = "MaskNet (arXiv 2102.07619), serial, without norm of embeddings, in the form of FuxiCTR",
+    .used = "variant of the model's paper, in no table",
+    .parameters = "N*d + each(D, max(1, int(i*percent/100))*(D + 1 + i) + i + i*o + 2*norm*o) + h + 1",
+    .operations = "V + each(D, 2*max(1, int(i*percent/100))*(D + i) + i + 2*i*o + 7*norm*o) + 2*h",
     .build = serial,
     .family = CA_FAMILY_FX,
     .keys = serial_keys,

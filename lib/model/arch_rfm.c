@@ -95,6 +95,15 @@ const struct ca_arch ca_arch_rfm = {
     .name = "rfm",
     .summary = "angles of fields rotated by attention, then a network of amplitudes",
     .source = "RFM (KDD 2024), the authors' form",
+    .used = "KDEF, Table III",
+    .parameters =
+        "N*d + 3*F*d*attention + d*attention + 3*(layers - 1)*F*attention*attention + (layers - "
+        "1)*attention*attention + layers*(attention/heads + 2*attention) + residual*(d*attention + "
+        "5*attention) + each(F*attention, i*o + o + 4*first(group, o)) + h + 1",
+    .operations =
+        "V + 8*F*d*attention + 8*(layers - 1)*F*attention*attention + layers*(6*F*F*attention + "
+        "48*F*attention) + 20*F*attention + residual*F*attention*(2*d + 36) + each(F*attention, 4*i*o + "
+        "14*o) + 4*h + 2",
     .build = build,
     .family = CA_FAMILY_FX,
     .keys = keys,
