@@ -16,7 +16,7 @@ METHODS := full-retrain scratch scratch-online vanilla-kd crossadapt-full crossa
 $(call keep,TEACHER STUDENT)
 include $(PIPELINES)/data.mk
 include $(PIPELINES)/runs.mk
-SAID := DATA SCHEMA ROWS VOCAB DATA_SEED RATIOS VOCAB_SCOPE TEACHER STUDENT METHODS $(RUN_SETTINGS)
+SAID := DATA SCHEMA ROWS VOCAB DATA_SEED RATIOS VOCAB_SCOPE WITH TEACHER STUDENT METHODS $(RUN_SETTINGS)
 
 ALL := $(foreach m,teacher $(METHODS),$(call run,$m,,))
 NAME := results

@@ -138,3 +138,18 @@ PYTHON
   run -2 switch OUT='two words'
   [[ $output == *"OUT must be one name"* ]]
 }
+
+@test "schema lines of one's own reach the import, and a change of them repeats it" {
+  awk 'BEGIN { srand(2); print "click,shop"; for (i = 0; i < 2000; i++) print (rand() < 0.4) ",s" int(900 * rand() ^ 3) }' > log.csv
+  printf 'min-count = 5\nclick label\nshop categorical\n' > log.schema
+  rows() { ca-view -q --header own/data/train.car | awk -F '\t' '$1 == "shop" { print $5 }'; }
+  data() { env -u MAKEFLAGS -u MFLAGS -u MAKELEVEL make -s -f "$TOP/pipelines/switch.mk" OUT=own DATA=log.csv SCHEMA=./log.schema "$@" data; }
+  data
+  zero=$(rows)
+  data WITH='unknown = last; min-count = 5'
+  (( $(rows) == zero + 1 ))
+  data WITH='unknown = last; min-count = 9'
+  (( $(rows) < zero ))
+  data
+  (( $(rows) == zero ))
+}
