@@ -193,16 +193,8 @@ const struct ca_arch ca_arch_dmin = {
     .summary = "interests found in the user's behaviour by attention, and asked by the target",
     .source = "DMIN (CIKM 2020), in the form of FuxiCTR",
     .used = "ExFM, foundation model in Tables 2, 3 and 5",
-    .parameters =
-        "N*d + refiner*(8*m*m + 9*m) + 4*m*m + heads*(4*m*m + 5*m + L*position + (position > 0)*((m + "
-        "position)*m + m) + 4*m*attention + attention + (attention_2 > 0)*(attention + 1)*attention_2 + "
-        "first(attention_2, attention) + 1 + attention_dice*(attention + attention_2)) + M((N + C + lists "
-        "- G)*d + heads*m)",
-    .operations =
-        "(N + 2*L*(lists - G))*d + refiner*L*m*(16*m + 4*L + 9) + L*m*(6*m + 4*L + 2*m) + heads*L*(8*m*m "
-        "+ 13*m + 2*(position > 0)*(m + position)*m + 8*m*attention + 2*attention*attention_2 + "
-        "2*first(attention_2, attention) + 14*attention_dice*(attention + attention_2)) + Q((N + C + "
-        "lists - G)*d + heads*m)",
+    .parameters = CA_DMIN_PARAMETERS "M(" CA_DMIN_WIDTH ")",
+    .operations = CA_DMIN_OPERATIONS "Q(" CA_DMIN_WIDTH ")",
     .build = build,
     .family = CA_FAMILY_FX,
     .keys = keys,

@@ -88,13 +88,17 @@ static ca_val dmin_multidomain(struct ca_graph *g, const struct ca_arch_spec *sp
     return towers_of_domains(g, spec, ca_fx_deep(g, spec, ca_dmin_representation(g, spec), "dnn", 0));
 }
 
+/* n towers, in the notation of struct ca_arch */
+#define TOWERS(n) n "*(S(h, tower, 1) - 2*(bn == 2)*h + first(tower, h) + 1)"
+#define TOWERS_OPERATIONS(n) n "*(T(h, tower, 1) - 4*(bn == 2)*h + 2*first(tower, h))"
+
 const struct ca_arch ca_arch_multitask = {
     .name = "multitask",
     .summary = "a shared perceptron with a tower for each task",
     .source = "hard parameter sharing (ExFM, arXiv 2502.17494), in the form of FuxiCTR's ShareBottom",
     .used = "ExFM, foundation model of several tasks in Table 5",
-    .parameters = "N*d + H(D) + (tasks + 1)*(S(h, tower, 1) - 2*(bn == 2)*h + first(tower, h) + 1)",
-    .operations = "V + K(D) + (tasks + 1)*(T(h, tower, 1) - 4*(bn == 2)*h + 2*first(tower, h))",
+    .parameters = "N*d + H(D) + " TOWERS("(tasks + 1)"),
+    .operations = "V + K(D) + " TOWERS_OPERATIONS("(tasks + 1)"),
     .build = multitask,
     .family = CA_FAMILY_FX,
     .keys = plain_keys,
@@ -106,8 +110,8 @@ const struct ca_arch ca_arch_multidomain = {
     .summary = "a shared perceptron with a tower for each domain",
     .source = "hard parameter sharing over domains (ExFM, arXiv 2502.17494)",
     .used = "ExFM, foundation model of several domains in Table 4",
-    .parameters = "N*d + H(D) + domains*(S(h, tower, 1) - 2*(bn == 2)*h + first(tower, h) + 1)",
-    .operations = "V + K(D) + domains*(T(h, tower, 1) - 4*(bn == 2)*h + 2*first(tower, h)) + 2*domains",
+    .parameters = "N*d + H(D) + " TOWERS("domains"),
+    .operations = "V + K(D) + " TOWERS_OPERATIONS("domains") " + 2*domains",
     .build = multidomain,
     .family = CA_FAMILY_FX,
     .keys = plain_keys,
@@ -118,6 +122,9 @@ const struct ca_arch ca_arch_dmin_multitask = {
     .name = "dmin-multitask",
     .summary = "DMIN with a tower for each task on its first layers",
     .source = "hard parameter sharing (ExFM, arXiv 2502.17494) on DMIN (CIKM 2020)",
+    .used = "ExFM, foundation model of several tasks in Table 5",
+    .parameters = CA_DMIN_PARAMETERS "H(" CA_DMIN_WIDTH ") + " TOWERS("(tasks + 1)"),
+    .operations = CA_DMIN_OPERATIONS "K(" CA_DMIN_WIDTH ") + " TOWERS_OPERATIONS("(tasks + 1)"),
     .build = dmin_multitask,
     .family = CA_FAMILY_FX,
     .keys = dmin_keys,
@@ -128,6 +135,9 @@ const struct ca_arch ca_arch_dmin_multidomain = {
     .name = "dmin-multidomain",
     .summary = "DMIN with a tower for each domain on its first layers",
     .source = "hard parameter sharing over domains (ExFM, arXiv 2502.17494) on DMIN (CIKM 2020)",
+    .used = "ExFM, foundation model of several domains in Table 4",
+    .parameters = CA_DMIN_PARAMETERS "H(" CA_DMIN_WIDTH ") + " TOWERS("domains"),
+    .operations = CA_DMIN_OPERATIONS "K(" CA_DMIN_WIDTH ") + " TOWERS_OPERATIONS("domains") " + 2*domains",
     .build = dmin_multidomain,
     .family = CA_FAMILY_FX,
     .keys = dmin_keys,
