@@ -267,24 +267,41 @@ ca_val ca_op_relu(struct ca_graph *g, ca_val x)
 
 /* ---- the CA dense block ---- */
 
-ca_val ca_op_hidden_block(struct ca_graph *g, ca_val x, const char *name, const size_t *hidden, size_t n_hidden)
+/* The layers; made: the linear part of the first is there already. */
+static ca_val hidden_layers(struct ca_graph *g, ca_val x, const char *name, const size_t *hidden, size_t n_hidden,
+                            int made)
 {
     char part[NAME_SIZE];
 
     for (size_t i = 0; i < n_hidden; i++) {
         (void)snprintf(part, sizeof part, "%s.%zu", name, 3 * i);
-        x = ca_op_linear(g, x, part, hidden[i], 1);
+        if (i || !made)
+            x = ca_op_linear(g, x, part, hidden[i], 1);
         (void)snprintf(part, sizeof part, "%s.%zu", name, 3 * i + 1);
         x = ca_op_relu(g, ca_op_layer_norm(g, x, part));
     }
     return x;
 }
 
-ca_val ca_op_mlp_block(struct ca_graph *g, ca_val x, const char *name, const size_t *hidden, size_t n_hidden)
+ca_val ca_op_hidden_block(struct ca_graph *g, ca_val x, const char *name, const size_t *hidden, size_t n_hidden)
+{
+    return hidden_layers(g, x, name, hidden, n_hidden, 0);
+}
+
+static ca_val last_layer(struct ca_graph *g, ca_val x, const char *name, size_t n_hidden)
 {
     char part[NAME_SIZE];
 
-    x = ca_op_hidden_block(g, x, name, hidden, n_hidden);
     (void)snprintf(part, sizeof part, "%s.%zu", name, 3 * n_hidden);
     return ca_op_linear(g, x, part, 1, 1);
+}
+
+ca_val ca_op_mlp_block(struct ca_graph *g, ca_val x, const char *name, const size_t *hidden, size_t n_hidden)
+{
+    return last_layer(g, hidden_layers(g, x, name, hidden, n_hidden, 0), name, n_hidden);
+}
+
+ca_val ca_op_mlp_block_rest(struct ca_graph *g, ca_val first, const char *name, const size_t *hidden, size_t n_hidden)
+{
+    return last_layer(g, hidden_layers(g, first, name, hidden, n_hidden, 1), name, n_hidden);
 }

@@ -49,6 +49,11 @@ static ca_val build_bilinear(struct ca_graph *g, const struct kit_shape *s)
     return head(g, ca_op_bilinear_pairs(g, embed(g, s), "op", s->fields));
 }
 
+static ca_val build_pair_linear(struct ca_graph *g, const struct kit_shape *s)
+{
+    return head(g, ca_op_pair_linear(g, ca_graph_numeric(g), embed(g, s), "pairs", "op", s->fields, 7));
+}
+
 /*
  * A value used by two operators, joined twice over, once inside another join:
  * what can be laid inside an output is, the rest is copied, and all gradients meet.
@@ -160,6 +165,8 @@ int main(void)
     gradcheck_net(build_senet, &s, 133, 1000, &ca_loss_bce, "squeeze-excitation");
     gradcheck_net(build_bilinear, &s, 133, 1000, &ca_loss_bce, "bilinear pairs");
     gradcheck_net(build_bilinear, &odd, 133, 1000, &ca_loss_bce, "bilinear pairs of an odd width");
+    gradcheck_net(build_pair_linear, &s, 133, 1000, &ca_loss_bce, "bilinear pairs and a linear layer in one");
+    gradcheck_net(build_pair_linear, &odd, 133, 1000, &ca_loss_bce, "the same of an odd width");
     gradcheck_net(build_concat, &odd, 133, 1000, &ca_loss_bce, "concat of shared, nested and repeated values");
     gradcheck_net(build_copied, &odd, 261, 1000, &ca_loss_bce, "a joined value that another join copies");
     gradcheck_net(kit_mlp, &s, 293, 1000, &ca_loss_bce, "mlp");
