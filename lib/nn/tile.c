@@ -1,6 +1,6 @@
 #include "nn/tile.h"
 
-#include <string.h>
+#include "nn/lanes.h"
 
 #if defined(__x86_64__) && !defined(CA_DOUBLE)
 #define FUSED 1
@@ -185,40 +185,13 @@ const char *ca_tile_name(enum ca_tile_kind kind)
 
 /* ---- turning ---- */
 
-/* A square of 16 x 16 turned in four rounds, each of which swaps halves of pairs of vectors. */
-#define ROUND(d, lo, hi)                                                     \
-    for (size_t i = 0; i < CA_LANES; i++)                                    \
-        if (!(i & (d))) {                                                    \
-            ca_lanes x = v[i], y = v[i + (d)];                               \
-            v[i] = lo;                                                       \
-            v[i + (d)] = hi;                                                 \
-        }
-
-CA_INLINE void turn_square(const ca_real *from, size_t ld, ca_real *to, size_t step)
-{
-    ca_lanes v[CA_LANES];
-
-    for (size_t i = 0; i < CA_LANES; i++)
-        v[i] = CA_LOAD(from + i * ld);
-    ROUND(8, __builtin_shufflevector(x, y, 0, 1, 2, 3, 4, 5, 6, 7, 16, 17, 18, 19, 20, 21, 22, 23),
-          __builtin_shufflevector(x, y, 8, 9, 10, 11, 12, 13, 14, 15, 24, 25, 26, 27, 28, 29, 30, 31))
-    ROUND(4, __builtin_shufflevector(x, y, 0, 1, 2, 3, 16, 17, 18, 19, 8, 9, 10, 11, 24, 25, 26, 27),
-          __builtin_shufflevector(x, y, 4, 5, 6, 7, 20, 21, 22, 23, 12, 13, 14, 15, 28, 29, 30, 31))
-    ROUND(2, __builtin_shufflevector(x, y, 0, 1, 16, 17, 4, 5, 20, 21, 8, 9, 24, 25, 12, 13, 28, 29),
-          __builtin_shufflevector(x, y, 2, 3, 18, 19, 6, 7, 22, 23, 10, 11, 26, 27, 14, 15, 30, 31))
-    ROUND(1, __builtin_shufflevector(x, y, 0, 16, 2, 18, 4, 20, 6, 22, 8, 24, 10, 26, 12, 28, 14, 30),
-          __builtin_shufflevector(x, y, 1, 17, 3, 19, 5, 21, 7, 23, 9, 25, 11, 27, 13, 29, 15, 31))
-    for (size_t i = 0; i < CA_LANES; i++)
-        *(ca_lanes_any *)(void *)(to + i * step) = v[i];
-}
-
 CA_CLONES void ca_tile_turn(size_t rows, size_t cols, const ca_real *from, size_t ld, size_t lanes, ca_real *to)
 {
     size_t width = lanes * CA_LANES, whole = rows / CA_LANES * CA_LANES, squares = cols / CA_LANES * CA_LANES;
 
     for (size_t r = 0; r < whole; r += CA_LANES)
         for (size_t c = 0; c < squares; c += CA_LANES)
-            turn_square(from + r * ld + c, ld, to + c * width + r, width);
+            ca_turn_square(from + r * ld + c, ld, to + c * width + r, width);
     for (size_t c = squares; c < cols; c++)
         for (size_t r = 0; r < whole; r++)
             to[c * width + r] = from[r * ld + c];
