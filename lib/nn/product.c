@@ -6,6 +6,14 @@
 
 #define EDGE_ROWS 64 /* of a strip whose columns do not fill its lanes */
 
+/* Whole vectors: a call of memcpy for each short row takes longer than the row. */
+CA_CLONES static void copy_lanes(size_t rows, size_t lanes, const ca_real *from, size_t ld, ca_real *to)
+{
+    for (size_t r = 0; r < rows; r++, from += ld)
+        for (size_t l = 0; l < lanes; l++, to += CA_LANES)
+            *(ca_lanes_any *)(void *)to = CA_LOAD(from + l * CA_LANES);
+}
+
 /* panel(k, lanes CA_LANES) = the columns of B from `from` on, zeros after the last */
 static void load_panel(const struct ca_product *p, size_t step, size_t k, size_t from, size_t cols, size_t lanes,
                        ca_real *panel)
@@ -14,6 +22,10 @@ static void load_panel(const struct ca_product *p, size_t step, size_t k, size_t
 
     if (p->b_turned) {
         ca_tile_turn(cols, k, p->b + from * p->ldb + step, p->ldb, lanes, panel);
+        return;
+    }
+    if (cols == width) {
+        copy_lanes(k, lanes, p->b + step * p->ldb + from, p->ldb, panel);
         return;
     }
     for (size_t l = 0; l < k; l++, panel += width) {
