@@ -3,8 +3,8 @@
  * by side in pieces of CA_LANES; of a pair only its weight is kept, its
  * product and hidden layer are made anew where they are wanted. Four pairs go
  * together, so that sums stay in registers and a weight is read once for four:
- * its backward pass takes three quarters of the time of one pair
- * after the other, and the order of every sum is the same.
+ * backward takes three quarters of the time of one pair after the other, and
+ * the order of every sum is the same.
  */
 #include <math.h>
 #include <string.h>
