@@ -93,7 +93,7 @@ static ca_val build_attention(struct ca_graph *g, const struct kit_shape *s)
 
 static ca_val build_pair_attention(struct ca_graph *g, const struct kit_shape *s)
 {
-    ca_val v = ca_op_pair_attention(g, ca_graph_embed(g, "table", s->width, unit), "w", "h", s->fields, 8);
+    ca_val v = ca_op_pair_attention(g, ca_graph_embed(g, "table", s->width, unit), "w", "h", s->fields, 8, 0);
 
     return ca_op_linear(g, v, "head", 1, 0);
 }

@@ -100,8 +100,14 @@ int main(void)
 {
     static const uint32_t vocab[7] = {5, 40, 3, 17, 9, 200, 2};
     static const struct kit_shape shape[] = {
-        {3, 7, 16, vocab, {32, 8}, 2}, {2, 5, 8, vocab, {7, 4}, 2},  {1, 6, 4, vocab, {40, 3}, 2}, {2, 3, 5, vocab, {9, 4}, 2},
-        {1, 2, 16, vocab, {16}, 1},    {2, 4, 40, vocab, {20, 4}, 2}, {2, 3, 64, vocab, {8}, 1},    {2, 7, 16, vocab, {300, 4}, 2},
+        {.numeric = 3, .fields = 7, .width = 16, .rows = vocab, .hidden = {32, 8}, .n_hidden = 2},
+        {.numeric = 2, .fields = 5, .width = 8, .rows = vocab, .hidden = {7, 4}, .n_hidden = 2},
+        {.numeric = 1, .fields = 6, .width = 4, .rows = vocab, .hidden = {40, 3}, .n_hidden = 2},
+        {.numeric = 2, .fields = 3, .width = 5, .rows = vocab, .hidden = {9, 4}, .n_hidden = 2},
+        {.numeric = 1, .fields = 2, .width = 16, .rows = vocab, .hidden = {16}, .n_hidden = 1},
+        {.numeric = 2, .fields = 4, .width = 40, .rows = vocab, .hidden = {20, 4}, .n_hidden = 2},
+        {.numeric = 2, .fields = 3, .width = 64, .rows = vocab, .hidden = {8}, .n_hidden = 1},
+        {.numeric = 2, .fields = 7, .width = 16, .rows = vocab, .hidden = {300, 4}, .n_hidden = 2},
     };
     static const size_t rows[] = {1, 15, 48, 300};
 
