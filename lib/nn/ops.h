@@ -37,6 +37,14 @@ ca_val ca_op_senet(struct ca_graph *g, ca_val v, const char *name, size_t fields
  */
 ca_val ca_op_bilinear_pairs(struct ca_graph *g, ca_val v, const char *name, size_t fields);
 
+/*
+ * A linear layer on x and the bilinear pairs of v, y = [x, p(v)] W^T + b, with the pairs p as above, of BILINEAR.weight
+ * [d, d]; NAME.weight [out, nx + F(F-1)/2 * d], NAME.bias [out]. One operator, which never holds all pairs, where the
+ * machine has the kernels for it; else the two above and a concat.
+ */
+ca_val ca_op_pair_linear(struct ca_graph *g, ca_val x, ca_val v, const char *bilinear, const char *name, size_t fields,
+                         size_t out);
+
 /* y = in[0] + in[1] + ..., all of one width. */
 ca_val ca_op_sum(struct ca_graph *g, const ca_val *in, size_t n);
 
@@ -106,5 +114,8 @@ ca_val ca_op_fx_lr(struct ca_graph *g, const char *name, int bias);
  * Linear to 1. NAME.0, NAME.1, NAME.3, NAME.4, ... as PyTorch numbers a Sequential.
  */
 ca_val ca_op_mlp_block(struct ca_graph *g, ca_val x, const char *name, const size_t *hidden, size_t n_hidden);
+
+/* The same from the output of NAME.0 on, of width hidden[0], however it was made. At least one hidden width. */
+ca_val ca_op_mlp_block_rest(struct ca_graph *g, ca_val first, const char *name, const size_t *hidden, size_t n_hidden);
 
 #endif

@@ -149,7 +149,7 @@ int main(void)
     gradcheck_net(build_cross, &odd, 133, 1000, &ca_loss_bce, "cross layers");
     gradcheck_net(build_outer, &odd, 133, 1000, &ca_loss_bce, "form of the outer product");
     gradcheck_net(build_outer, &w8, 40, 300, &ca_loss_bce, "form of the outer product, width 8");
-    gradcheck_net(build_outer, &w16, 40, 300, &ca_loss_bce, "form of the outer product, width 16");
+    gradcheck_net(build_outer, &w16, 43, 300, &ca_loss_bce, "form of the outer product, width 16");
     gradcheck_net(build_scaled, &odd, 133, 1000, &ca_loss_bce, "scaled form");
     gradcheck_net(build_attention_1, &s, 133, 1000, &ca_loss_bce, "attention, one head of 4");
     gradcheck_net(build_attention_3, &odd, 133, 1000, &ca_loss_bce, "attention, three heads of 1");

@@ -34,6 +34,11 @@ static ca_val build_layer_norm(struct ca_graph *g, const struct kit_shape *s)
     return head(g, ca_op_layer_norm(g, embed(g, s), "op"));
 }
 
+static ca_val build_field_norm(struct ca_graph *g, const struct kit_shape *s)
+{
+    return head(g, ca_op_field_norm(g, embed(g, s), "op", s->fields));
+}
+
 static ca_val build_relu(struct ca_graph *g, const struct kit_shape *s)
 {
     return head(g, ca_op_relu(g, embed(g, s)));
@@ -47,6 +52,11 @@ static ca_val build_senet(struct ca_graph *g, const struct kit_shape *s)
 static ca_val build_bilinear(struct ca_graph *g, const struct kit_shape *s)
 {
     return head(g, ca_op_bilinear_pairs(g, embed(g, s), "op", s->fields));
+}
+
+static ca_val build_pair_linear(struct ca_graph *g, const struct kit_shape *s)
+{
+    return head(g, ca_op_pair_linear(g, ca_graph_numeric(g), embed(g, s), "pairs", "op", s->fields, 7));
 }
 
 /*
@@ -150,16 +160,22 @@ int main(void)
     struct kit_shape s = {.numeric = 3, .fields = 5, .width = 4, .rows = rows, .hidden = {8, 4}, .n_hidden = 2};
     struct kit_shape odd = {.numeric = 3, .fields = 5, .width = 3, .rows = rows, .hidden = {17, 5}, .n_hidden = 2};
     struct kit_shape wide = {.numeric = 3, .fields = 16, .width = 16, .rows = many, .hidden = {24, 8}, .n_hidden = 2};
+    struct kit_shape lane = {.numeric = 3, .fields = 1, .width = 16, .rows = many};
+    struct kit_shape lanes = {.numeric = 3, .fields = 3, .width = 16, .rows = many};
 
     gradcheck_net(build_linear, &s, 133, 1000, &ca_loss_bce, "linear with bias");
     gradcheck_net(build_linear_plain, &odd, 133, 1000, &ca_loss_bce, "linear without bias");
     gradcheck_net(build_linear_one, &odd, 133, 1000, &ca_loss_bce, "linear to one output");
     gradcheck_net(build_layer_norm, &s, 133, 1000, &ca_loss_bce, "layer norm");
     gradcheck_net(build_layer_norm, &odd, 133, 1000, &ca_loss_bce, "layer norm of an odd width");
+    gradcheck_net(build_layer_norm, &lane, 133, 1000, &ca_loss_bce, "layer norm of one vector");
+    gradcheck_net(build_field_norm, &lanes, 37, 1000, &ca_loss_bce, "norm of fields of one vector");
     gradcheck_net(build_relu, &s, 133, 1000, &ca_loss_bce, "relu");
     gradcheck_net(build_senet, &s, 133, 1000, &ca_loss_bce, "squeeze-excitation");
     gradcheck_net(build_bilinear, &s, 133, 1000, &ca_loss_bce, "bilinear pairs");
     gradcheck_net(build_bilinear, &odd, 133, 1000, &ca_loss_bce, "bilinear pairs of an odd width");
+    gradcheck_net(build_pair_linear, &s, 133, 1000, &ca_loss_bce, "bilinear pairs and a linear layer in one");
+    gradcheck_net(build_pair_linear, &odd, 133, 1000, &ca_loss_bce, "the same of an odd width");
     gradcheck_net(build_concat, &odd, 133, 1000, &ca_loss_bce, "concat of shared, nested and repeated values");
     gradcheck_net(build_copied, &odd, 261, 1000, &ca_loss_bce, "a joined value that another join copies");
     gradcheck_net(kit_mlp, &s, 293, 1000, &ca_loss_bce, "mlp");
