@@ -305,7 +305,6 @@ CA_INLINE void pool_piece_back(const struct pairs *s, size_t d, int params)
         some_back(s, d, 1, &i, &j, s->weight + p * CA_LANES, &all, params);
 }
 
-/* The loops with the usual widths known to the compiler. */
 CA_CLONES static void pair_attention_forward(const struct ca_op *op, const struct ca_ctx *c)
 {
     struct pairs s = view(op, c);
@@ -315,12 +314,7 @@ CA_CLONES static void pair_attention_forward(const struct ca_op *op, const struc
 
         set_masks(&s, op, c, r);
         ca_lanes_load(rows, s.f * s.d, c->in[0].p + r * c->in[0].ld, c->in[0].ld, s.v);
-        if (s.d == 16)
-            pool_piece(&s, 16);
-        else if (s.d == 8)
-            pool_piece(&s, 8);
-        else
-            pool_piece(&s, s.d);
+        pool_piece(&s, s.d);
         ca_lanes_store(rows, s.d, s.z, c->out.p + r * c->out.ld, c->out.ld);
     }
 }
@@ -339,12 +333,7 @@ CA_CLONES static void pair_attention_backward(const struct ca_op *op, const stru
         ca_lanes_load(rows, s.f * s.d, c->in[0].p + r * c->in[0].ld, c->in[0].ld, s.v);
         ca_lanes_load(rows, s.d, c->out.p + r * c->out.ld, c->out.ld, s.z);
         ca_lanes_load(rows, s.d, c->dout.p + r * c->dout.ld, c->dout.ld, s.dz);
-        if (s.d == 16)
-            pool_piece_back(&s, 16, params);
-        else if (s.d == 8)
-            pool_piece_back(&s, 8, params);
-        else
-            pool_piece_back(&s, s.d, params);
+        pool_piece_back(&s, s.d, params);
         if (c->din[0].p)
             ca_lanes_add(rows, s.f * s.d, s.dv, c->din[0].p + r * c->din[0].ld, c->din[0].ld);
     }
