@@ -1,7 +1,7 @@
 /*
  * Bilinear pairs and the linear layer on top of them in one operator, which
  * never lays the pairs down: for FiBiNET they are 5200 numbers a row, and
- * writing and reading them and their gradient cost a seventh of a training
+ * writing and reading them and their gradient cost a twelfth of a training
  * step. Rows run in panels of up to CA_TILE_COLS side by side, turned (element
  * k of row r at t[k * width + r]); a few pairs at a time are made where a
  * product wants them. The twin is the composition of operators: the tests hold
