@@ -154,6 +154,12 @@ $(BUILD)/unit/test_%: test/unit/test_%.c $(LIB)
 $(BUILD)/unit/grad_%: test/unit/grad_%.c $(BUILD)/libdouble.a
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(CPPFLAGS_ALL) -DCA_DOUBLE -Itest/unit $(CFLAGS_ALL) -MMD -MP -o $@ $< $(BUILD)/libdouble.a $(LDLIBS_ALL)
+# the architecture that lib/README.md shows is compiled as it stands there
+$(BUILD)/gen/example.c: lib/README.md
+	@mkdir -p $(@D)
+	$(Q)awk '/^```$$/ { on = 0 } on; /^```c$$/ { on = 1 }' $< > $@.tmp; mv $@.tmp $@
+$(BUILD)/unit/grad_example: $(BUILD)/gen/example.c
+$(BUILD)/unit/grad_example: CPPFLAGS_ALL += -I$(BUILD)/gen
 -include $(BENCH:=.d) $(UNIT:=.d) $(GRAD:=.d) $(DOUBLE_OBJ:.o=.d)
 
 # Each tap-PART prints TAP on stdout; test/run counts what they print.

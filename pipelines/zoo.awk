@@ -1,47 +1,66 @@
-# One line an architecture: awk -f zoo.awk OUT/seed-K/ARCH...; means over seeds and sample standard deviations of what
-# ARCH.eval.tsv and ARCH.model.tsv hold, and the rows a second of training that ARCH.log tells.
-function table(file, values, line, names, cells, i) {
-  delete values
-  if ((getline line < file) <= 0) fail(file)
-  split(line, names, "\t")
-  if ((getline line < file) <= 0) fail(file)
-  split(line, cells, "\t")
-  for (i in names) values[names[i]] = cells[i]
-  close(file)
-}
-function keys(file, values, line, cells) {
-  delete values
-  while ((getline line < file) > 0) { split(line, cells, "\t"); values[cells[1]] = cells[2] }
-  close(file)
-}
-function rate(file, line, found, rows) {
-  while ((getline line < file) > 0)
-    if (line ~ /^ca-train: /) {
-      if (match(line, /[0-9]+ records/)) rows = substr(line, RSTART, RLENGTH - 8)
-      if (match(line, /[0-9.]+ s training/)) found = substr(line, RSTART, RLENGTH - 11)
-    }
-  close(file)
-  return found > 0 ? rows / found : 0
-}
-function fail(file) { print "zoo.awk: cannot read " file > "/dev/stderr"; failed = 1; exit 1 }
-function sd(sum, squares, n) { return n > 1 ? sqrt(squares > sum * sum / n ? (squares - sum * sum / n) / (n - 1) : 0) : "nan" }
+# The table of zoo.mk from ca-train --list-archs on standard input and the files of the runs:
+# awk -v out=FOLDER -v seeds=N -v names='A B ...' -v md=FILE -f zoo.awk. TSV to standard output, Markdown to md.
 BEGIN {
-  for (i = 1; i < ARGC; i++) {
-    name = ARGV[i]; sub(/.*\//, "", name)
-    if (!(name in seeds)) order[++n] = name
-    seeds[name]++
-    table(ARGV[i] ".eval.tsv", v)
-    auc[name] += v["auc"]; auc2[name] += v["auc"] ^ 2; loss[name] += v["logloss"]; loss2[name] += v["logloss"] ^ 2
-    keys(ARGV[i] ".model.tsv", v)
-    spelling[name] = v["architecture"]; dense[name] = v["dense_parameters"]; tables[name] = v["table_parameters"]
-    flops[name] = v["flops_per_row"]; r = rate(ARGV[i] ".log")
-    if (r > best[name]) best[name] = r
-  }
-  print "arch\tspelling\tseeds\tauc_pct\tauc_pct_sd\tlogloss\tlogloss_sd\tdense_parameters\ttable_parameters\tflops_per_row\trows_per_s"
-  for (i = 1; i <= n; i++) {
-    a = order[i]; k = seeds[a]
-    printf "%s\t%s\t%d\t%.4f\t%s\t%.6f\t%s\t%s\t%s\t%s\t%.0f\n", a, spelling[a], k, 100 * auc[a] / k,
-      (k > 1 ? sprintf("%.4f", 100 * sd(auc[a], auc2[a], k)) : "nan"), loss[a] / k,
-      (k > 1 ? sprintf("%.6f", sd(loss[a], loss2[a], k)) : "nan"), dense[a], tables[a], flops[a], best[a]
-  }
+    FS = OFS = "\t"
+    print "architecture", "family", "auc_pct", "auc_pct_sd", "logloss", "logloss_sd", "parameters", "operations", \
+        "rows_per_s", "seeds", "refused"
+    print "| architecture | AUC (%) | LogLoss | parameters | operations a row | rows a second |" > md
+    print "|:--|--:|--:|--:|--:|--:|" > md
+    n = split(names, list, " ")
+    for (i = 1; i <= n; i++)
+        wanted[list[i]] = 1
+}
+NR == 1 { for (i = 1; i <= NF; i++) column[$i] = i; next }
+# mean and deviation of v[1..n] into MEAN and SD
+function spread(v, n,    i, s, q) {
+    for (i = 1; i <= n; i++) s += v[i]
+    MEAN = s / n
+    for (i = 1; i <= n; i++) q += (v[i] - MEAN) ^ 2
+    SD = n > 1 ? sqrt(q / (n - 1)) : 0
+}
+function read_plan(file,    line, part) {
+    split("", plan)
+    while ((getline line < file) > 0) {
+        split(line, part, "\t")
+        plan[part[1]] = part[2]
+    }
+    close(file)
+}
+# the value of a column in the last line of a table
+function last_of(file, name,    line, head, part, i, at) {
+    if ((getline line < file) <= 0) { print "zoo.awk: nothing in " file > "/dev/stderr"; exit 1 }
+    at = 0
+    split(line, head, "\t")
+    for (i in head) if (head[i] == name) at = i
+    while ((getline line < file) > 0) split(line, part, "\t")
+    close(file)
+    return part[at]
+}
+$column["name"] in wanted {
+    name = $column["name"]
+    read_plan(out "/" name ".plan")
+    if ("refused" in plan) {
+        print name, $column["family"], "nan", "nan", "nan", "nan", "nan", "nan", "nan", 0, plan["refused"]
+        printf "| %s | - | - | - | - | - |\n", name > md
+        left = left sprintf("- `%s`: %s\n", name, plan["refused"])
+        next
+    }
+    for (k = 0; k < seeds; k++) {
+        run = out "/seed-" k "/" name
+        auc[k + 1] = 100 * last_of(run ".eval.tsv", "auc")
+        loss[k + 1] = last_of(run ".eval.tsv", "logloss")
+        rate[k + 1] = last_of(run ".steps.tsv", "rows") / (last_of(run ".steps.tsv", "train_s") + 1e-6)
+    }
+    parameters = plan["dense_parameters"] + plan["table_parameters"]
+    spread(rate, seeds); r = MEAN
+    spread(loss, seeds); l = MEAN; l_sd = SD
+    spread(auc, seeds)
+    printf "%s\t%s\t%.6f\t%.6f\t%.8f\t%.8f\t%d\t%d\t%.0f\t%d\t\n", name, $column["family"], MEAN, SD, l, l_sd, parameters, \
+        plan["flops_per_row"], r, seeds
+    printf "| %s | %.2f ± %.2f | %.4f ± %.4f | %d | %d | %d |\n", name, MEAN, SD, l, l_sd, parameters, \
+        plan["flops_per_row"], r > md
+}
+END {
+    printf "\n%d seed%s; ± is the sample standard deviation. AUC and LogLoss on test.\n", seeds, seeds == 1 ? "" : "s" > md
+    if (left != "") printf "\nNot for this log:\n\n%s", left > md
 }

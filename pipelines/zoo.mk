@@ -1,81 +1,83 @@
-# Every architecture of ca-train --list-archs on one log, by one rule for all: how well each ranks, what it has and how
-# fast it learns. Width 8, hidden layers 64 and 32, further sizes as they are; one pass over hist and train in the order of
-# time, batches of 256, the newest 10 entries of a list; AUC and LogLoss on test. The CrossAdapt family learns at its own rates, the FuxiCTR family at
-# LR_FX, since a single pass over a small log is too short for the 0.001 of its many-epoch runs.
+# Every architecture of ca-train --list-archs on one log, side by side.
 #
-#   make -f pipelines/zoo.mk                                                generated data, with histories, domains and tasks
-#   make -f pipelines/zoo.mk DATA=ml1m.csv.gz SCHEMA=ml1m OUT=build/zoo-ml1m
+#     make -f pipelines/zoo.mk
+#     make -f pipelines/zoo.mk DATA=ml1m.csv.gz SCHEMA=ml1m OUT=build/zoo-ml1m
 #
-# An architecture that reads something which the log does not have, behaviour, tasks or domains, has no line.
+# One rule for all: tables of WIDTH, hidden widths HIDDEN, every further size as it is when it is not given, and the
+# family's own learning rates. Training goes over hist and train in the order of time, up to EPOCHS times, and stops when
+# PATIENCE epochs in a row were not better on online; the best one is measured on test. Of a list a model sees LENGTH
+# entries. LR_FX is another learning rate for the FuxiCTR family, whose 0.001 needs many epochs of a small log. MORE are further
+# options of ca-train.
+# The table is OUT/zoo.tsv and OUT/zoo.md. The generated log has lists, further labels and domains, for the architectures
+# that read them; what a log does not have is said in the place of the numbers.
+# Rows a second are those of one run at a time: JOBS=1, with all threads.
 OUT ?= build/zoo
-include $(dir $(lastword $(MAKEFILE_LIST)))common.mk
-.DEFAULT_GOAL := show
-ifeq ($(filter-out embedded,$(DATA)),)
+JOBS ?= 1
 SCHEMA ?= small
-VOCAB ?= 2000
-GEN ?= --history 10 --domains 3 --conversions
-HAS ?= behaviour tasks domains
-endif
-HAS ?=
-include $(PIPELINES)/data.mk
-
+ROWS ?= 100k
 WIDTH ?= 8
 HIDDEN ?= 64,32
-BATCH ?= 256
-EPOCHS ?= 1
-LR_FX ?= 0.01
-LENGTH ?= 10
+BATCH ?= 512
+EPOCHS ?= 10
+SEED0 ?= 0
 SEEDS ?= 3
-SEED_LIST := $(shell seq 0 $$(( $(SEEDS) - 1 )))
-$(call keep,WIDTH HIDDEN BATCH EPOCHS LR_FX LENGTH)
-
-# NAME=FAMILY=SPELLING, as words
-LISTED := $(shell PATH=$(call quote,$(PATH)) ca-train --list-archs 2> /dev/null | awk -F '\t' ' \
-	NR == 1 { for (i = 1; i <= NF; i++) at[$$i] = i; next } \
-	{ n = split($$at["spelling"], part, ":"); s = part[1]; if (n > 1 && part[2] == "WIDTH") s = s ":WIDTH"; \
-	if (n > 2 && part[3] ~ /HIDDEN/) s = s ":HIDDEN"; print $$at["name"] "=" $$at["family"] "=" s }')
-ifeq ($(LISTED),)
-$(error ca-train lists no architectures: build it first)
+LENGTH ?= 10
+PATIENCE ?= 1
+LR_FX ?=
+MORE ?=
+include $(dir $(lastword $(MAKEFILE_LIST)))common.mk
+.DEFAULT_GOAL := table
+# generated numeric features are not scaled, which models that multiply features with each other do not bear
+DATA ?= embedded
+ifeq ($(DATA),embedded)
+DROP ?= I1,I2,I3,I4
+GEN ?= --conversions --domains 3 --history 10
 endif
-NEEDS := $(if $(filter behaviour,$(HAS)),,dmin%) $(if $(filter tasks,$(HAS)),,%multitask) $(if $(filter domains,$(HAS)),,%multidomain)
-name_of = $(word 1,$(subst =, ,$1))
-ARCHS ?= $(filter-out $(NEEDS),$(foreach l,$(LISTED),$(call name_of,$l)))
-line_of = $(firstword $(filter $1=%,$(LISTED)))
-family_of = $(word 2,$(subst =, ,$(call line_of,$1)))
-spelling_of = $(subst HIDDEN,$(HIDDEN),$(subst WIDTH,$(WIDTH),$(word 3,$(subst =, ,$(call line_of,$1)))))
+DROP ?=
+include $(PIPELINES)/data.mk
+ifeq ($(DATA),embedded)
+SOURCE += $(if $(DROP),| ca-cat $(QUIET) --drop $(DROP))
+$D/all.car: $(call uses,DROP)
+endif
+ARCHS ?= $(shell PATH=$(call quote,$(PATH)) ca-train --quiet --list-archs | awk 'NR > 1 { print $$1 }')
+$(call keep,DROP WIDTH HIDDEN LENGTH BATCH EPOCHS PATIENCE SEED0 LR_FX MORE)
+HOW := $(call uses,WIDTH HIDDEN LENGTH BATCH EPOCHS PATIENCE SEED0 LR_FX MORE)
+SEED_LIST := $(shell seq 0 $$(( $(SEEDS) - 1 )))
 
 PAST := $D/past.car
 $(PAST): $(HIST) $(TRAIN)
-	$(Q)ca-cat $(QUIET) -o $@ $^
+	$(Q)ca-cat $(QUIET) -o $@ $(HIST) $(TRAIN)
 
-# a variable of its own: a comma in a call would part its words
-$(foreach a,$(ARCHS),$(eval SPELLING_$a := $(call spelling_of,$a)))
+# NAME.plan: what ca-train --dry-run says of it, or one line: refused, and why
+spellings := $(shell PATH=$(call quote,$(PATH)) ca-train --quiet --list-archs | awk -F '\t' 'NR > 1 { sub(/:[^:]*=.*/, "", $$4); \
+	sub(/WIDTH/, "$(WIDTH)", $$4); sub(/HIDDEN,\.\.\./, "$(HIDDEN)", $$4); print $$1 "=" $$4 }')
+FX := $(shell PATH=$(call quote,$(PATH)) ca-train --quiet --list-archs | awk -F '\t' '$$5 == "FX" { print $$1 }')
+spelling = $(patsubst $1=%,%,$(filter $1=%,$(spellings)))
+$(OUT)/%.plan: $(PAST) $(HOW)
+	$(Q)if ! ca-train --quiet --dry-run --sequence-length $(LENGTH) --arch $(call spelling,$*) $(PAST) > $@.tmp 2> $@.why; then \
+	awk 'NR == 1 { sub(/^ca-train: /, ""); print "refused\t" $$0 }' $@.why > $@.tmp; fi
+	$(Q)rm $@.why; mv $@.tmp $@
 
-# $(call run,ARCH,SEED): a model, what it took, its measures, its size
+# seed-K/NAME.eval.tsv: AUC and LogLoss on test, empty when it is refused; NAME.steps.tsv: the time that steps took
 define run
-$(OUT)/seed-$2/$1.time: $(PAST) $(call uses,WIDTH HIDDEN BATCH EPOCHS LR_FX LENGTH)
-	$$(call stage,$(OUT)/seed-$2/$1,ca-train --arch $$(SPELLING_$1) --seed $2 --threads $(THREADS) --batch $(BATCH) \
-	--epochs $(EPOCHS) --sequence-length $(LENGTH) $(if $(filter FX,$(call family_of,$1)),--lr $(LR_FX)) -o $(OUT)/seed-$2/$1.safetensors $(PAST))
-$(OUT)/seed-$2/$1.eval.tsv: $(OUT)/seed-$2/$1.time $(TEST)
-	$$(Q)ca-eval $(QUIET) --threads $(THREADS) --model $(OUT)/seed-$2/$1.safetensors $(TEST) > $$@
-$(OUT)/seed-$2/$1.model.tsv: $(OUT)/seed-$2/$1.time
-	$$(Q)ca-model $(QUIET) $(OUT)/seed-$2/$1.safetensors > $$@
+$(OUT)/seed-$1/$2.eval.tsv: $(OUT)/$2.plan $(PAST) $(ONLINE) $(TEST) $(HOW)
+	@mkdir -p $$(@D)
+	$(Q)if grep -q '^refused' $(OUT)/$2.plan; then : > $$@.tmp; else \
+	$(PIPELINES)/stage $(OUT)/seed-$1/$2 'ca-train --arch $(call spelling,$2) --batch $(BATCH) --epochs $(EPOCHS) --patience $(PATIENCE) \
+	--sequence-length $(LENGTH) --valid $(ONLINE) --seed $(shell echo $$(( $(SEED0) + $1 ))) -j $(THREADS) --log $(OUT)/seed-$1/$2.steps.tsv $(if $(filter $2,$(FX)),$(LR_FX:%=--lr %)) $(MORE) \
+	-o $(OUT)/seed-$1/$2.safetensors $(PAST)'; \
+	ca-eval $(QUIET) --model $(OUT)/seed-$1/$2.safetensors $(TEST) > $$@.tmp; fi
+	$(Q)mv $$@.tmp $$@
 endef
-$(foreach a,$(ARCHS),$(foreach k,$(SEED_LIST),$(eval $(call run,$a,$k))))
+$(foreach k,$(SEED_LIST),$(foreach a,$(ARCHS),$(eval $(call run,$k,$a))))
+EVALS := $(foreach k,$(SEED_LIST),$(ARCHS:%=$(OUT)/seed-$k/%.eval.tsv))
 
-RUNS := $(foreach a,$(ARCHS),$(foreach k,$(SEED_LIST),$(OUT)/seed-$k/$a))
-.PHONY: run-train run-measure run show
-run-train: $(RUNS:%=%.time)
-run-measure: $(RUNS:%=%.eval.tsv) $(RUNS:%=%.model.tsv)
-SAID := DATA SCHEMA ROWS VOCAB GEN HAS DATA_SEED RATIOS WIDTH HIDDEN BATCH EPOCHS LR_FX LENGTH SEEDS ARCHS
-AGAIN := $(MAKE) --no-print-directory -f $(firstword $(MAKEFILE_LIST)) OUT=$(OUT) THREADS=$(THREADS) JOBS=$(JOBS) V=$V \
-	$(foreach s,$(SAID),$s=$(call quote,$($s)))
-run: data $(PAST) ## every architecture with every seed
-	@$(PIPELINES)/jobs $(OUT)/zoo.jobs.log $(JOBS) $(call quote,$(SSHLOGIN)) $(call quote,$(AGAIN)) run-train run-measure
+$(OUT)/zoo.tsv $(OUT)/zoo.md &: $(EVALS) $(PIPELINES)/zoo.awk
+	$(Q)ca-train --quiet --list-archs | awk -v out=$(OUT) -v seeds=$(SEEDS) -v names='$(ARCHS)' -v md=$(OUT)/zoo.md.tmp \
+	-f $(PIPELINES)/zoo.awk > $(OUT)/zoo.tsv.tmp
+	$(Q)mv $(OUT)/zoo.md.tmp $(OUT)/zoo.md; mv $(OUT)/zoo.tsv.tmp $(OUT)/zoo.tsv
 
-$(OUT)/zoo.tsv: run $(PIPELINES)/zoo.awk
-	$(Q)awk -f $(PIPELINES)/zoo.awk $(RUNS) > $@.tmp; mv $@.tmp $@
-$(OUT)/zoo.md: $(OUT)/zoo.tsv $(PIPELINES)/zoo-markdown.awk
-	$(Q)awk -f $(PIPELINES)/zoo-markdown.awk $< > $@.tmp; mv $@.tmp $@
-show: $(OUT)/zoo.md ## the table
-	@cat $<
+.PHONY: table
+table: ## every architecture with every seed, and the table
+	@$(MAKE) --no-print-directory -f $(firstword $(MAKEFILE_LIST)) -j$(JOBS) $(OUT)/zoo.tsv
+	@cat $(OUT)/zoo.md

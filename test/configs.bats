@@ -4,8 +4,8 @@ load setup
 # stream NAME NUMERIC CATEGORICAL LISTS: some rows; the lists share the vocabularies of the last columns, but for ml1m's
 stream() {
   awk -v n="$2" -v c="$3" -v l="$4" -v name="$1" 'BEGIN {
-    schema = name ".schema"; header = "y"; row = 1
-    print "format = csv\nmin-count = 1\ny label" > schema
+    schema = name ".schema"; header = "y,buy,place"; row = "1,0,v"
+    print "format = csv\nmin-count = 1\ny label\nbuy task\nplace domain" > schema
     for (i = 1; i <= n; i++) { header = header ",x" i; row = row "," i; print "x" i " numeric" > schema }
     for (i = 1; i <= c; i++) { header = header ",c" i; row = row ",v"; print "c" i " categorical" > schema }
     for (i = 1; i <= l; i++) {

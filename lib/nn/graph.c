@@ -572,8 +572,8 @@ int ca_graph_finish(struct ca_graph *g, ca_val logit, struct ca_err *err)
     for (size_t i = 0; i < g->n_values; i++)
         if (g->value[i].width > widest)
             widest = g->value[i].width;
-    /* A narrow network wants its chunk in the second-level cache; a wide one wants long matrix products. */
-    g->chunk_rows = widest < 1024 ? CA_CHUNK_ROWS_LEAST : 2 * CA_CHUNK_ROWS_LEAST;
+    /* A small network wants its chunk in the second-level cache; a wide or large one wants long matrix products. */
+    g->chunk_rows = widest < 1024 && g->dense_count < (size_t)256 << 10 ? CA_CHUNK_ROWS_LEAST : 2 * CA_CHUNK_ROWS_LEAST;
     g->lanes = g->dense_count < (size_t)256 << 10 ? 8 : 4;
 
     find_logit_nodes(g);
