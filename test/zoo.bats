@@ -51,8 +51,8 @@ NORMED='edcn dmin-multidomain'
       for (a in held) if (!(held[a] > lr + 20)) bad = bad " " a ":" held[a]
       if (bad) { print "no better than lr:" bad; exit 1 }
     }' all/zoo.tsv slow/zoo.tsv normed.tsv
-  # the reason given for these: at the rate of the family they are where they began
-  awk -F '\t' -v slow=" $SLOW $NORMED " 'NR > 1 && index(slow, " " $1 " ") && $3 > 60 { print $1 " is not slow: " $3; exit 1 }' all/zoo.tsv
+  # the reason given for these: at the rate of the family they do not get there
+  awk -F '\t' -v slow=" $SLOW $NORMED " 'NR > 1 && index(slow, " " $1 " ") && $3 > 70 { print $1 " is not slow: " $3; exit 1 }' all/zoo.tsv
 }
 
 @test "the table says what a log does not have, and is made again only where a setting changed" {
