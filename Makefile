@@ -98,15 +98,17 @@ $(BIN)/ca-%: $(BUILD)/obj/bin/ca-%.o $(LIB)
 	$(Q)$(CC) $(CFLAGS_ALL) $(LDFLAGS) -o $@ $< $(LIB) $(LDLIBS_ALL)
 -include $(LIB_OBJ:.o=.d) $(TOOLS:%=$(BUILD)/obj/bin/%.d)
 
+# what pipelines/zoo.mk measured of all architectures, by log
+ZOO := $(sort $(wildcard man/zoo/*.tsv))
 # A page's OPTIONS come from the table of its tool, the catalogue of architectures from theirs.
 $(BUILD)/man/%: man/%
 	@mkdir -p $(@D)
 	$(Q)if grep -q '^\.\\" @OPTIONS@' $<; then $(BIN)/$(basename $*) --print-man-options > $@.made; \
-	elif grep -q '^\.\\" @CATALOGUE@' $<; then $(BIN)/ca-train --list-archs --quiet | awk -f man/catalogue.awk > $@.made; \
+	elif grep -q '^\.\\" @CATALOGUE@' $<; then $(BIN)/ca-train --list-archs --quiet | awk -f man/catalogue.awk - $(ZOO) > $@.made; \
 	else : > $@.made; fi; \
 	sed -e '/^\.\\" @[A-Z]*@/{r $@.made' -e 'd}' $< > $@.tmp; rm $@.made; mv $@.tmp $@
 $(foreach t,$(TOOLS),$(eval $(BUILD)/man/$t.1: $(BIN)/$t))
-$(BUILD)/man/ca-architectures.7: $(BIN)/ca-train man/catalogue.awk
+$(BUILD)/man/ca-architectures.7: $(BIN)/ca-train man/catalogue.awk $(ZOO)
 
 # ---- what must be installed -----------------------------------------------
 
