@@ -268,7 +268,8 @@ int ca_model_new(struct ca_model **out, const struct ca_arch_spec *spec, const s
     if (!m)
         return CA_EMEMORY;
     m->spec = *spec;
-    if ((rc = features_of_head(m, head, choices ? choices : &ca_model_choices_default, err)) || (rc = adopt_provenance(m, head->keys, err)) ||
+    if ((rc = features_of_head(m, head, choices ? choices : &ca_model_choices_default, err)) ||
+        (rc = adopt_provenance(m, head->keys, err)) ||
         (rc = ca_parts_vocabulary(m, v ? v->data : NULL, v ? v->size : 0, err)) ||
         (rc = make_net(m, seed, pool, err))) {
         ca_model_free(m);

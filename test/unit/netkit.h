@@ -17,13 +17,14 @@ struct kit_shape {
     const struct ca_sequence *sequence;
     size_t n_sequences, tasks;
     uint32_t domains;
+    const unsigned char *of_item;
 };
 
 static inline struct ca_inputs kit_inputs(const struct kit_shape *s)
 {
     return (struct ca_inputs){.n_numeric = s->numeric, .n_fields = s->fields, .field_rows = s->rows,
                               .n_sequences = s->n_sequences, .sequence = s->sequence, .n_tasks = s->tasks,
-                              .domains = s->domains};
+                              .domains = s->domains, .of_item = s->of_item};
 }
 
 /* A failure to set up is no test result: it ends the program. */
