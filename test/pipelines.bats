@@ -90,7 +90,7 @@ PYTHON
   [[ $output == "$before" ]]
   [[ ! -s said ]]
   run -0 switch -n OUT="$ONCE" "$ONCE/results.tsv"
-  [[ $output == *"is up to date"* ]] || { echo "$output"; ls -l --time-sort --full-time "$ONCE" "$ONCE"/settings | head -n 60; return 1; }
+  [[ $output == *"is up to date"* ]] || { echo "$output"; ls -l -t --full-time "$ONCE" "$ONCE"/settings | head -n 60; return 1; }
 }
 
 @test "a changed setting repeats what depends on it and nothing else" {
