@@ -138,7 +138,7 @@ PYTHON
 }
 
 @test "rows trained are those of the definition" {
-  rows() { awk -F '\t' -v run="$1" '$1 == run && $2 == 0 { print $6 }' "$ONCE/paper.measures.tsv"; }
+  rows() { awk -F '\t' -v run="$1" '$1 == run && $2 == 0 { print $7 }' "$ONCE/paper.measures.tsv"; }
   # 4:4:1:1 of 4000 rows in batches of 128: four online steps, each with 12 replayed rows; a tenth of train is 160 rows
   f=fibinet16/from-mlp8
   [[ $(rows teacher-mlp8) == 3200 && $(rows fibinet16/full-retrain) == 3600 && $(rows fibinet16/scratch) == 2000 ]]

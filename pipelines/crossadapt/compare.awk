@@ -7,7 +7,7 @@ BEGIN {
   print "group", "name", "run", "seeds", "auc", "auc_sd", "published_auc", "published_auc_sd", "auc_difference", "auc_mark",
     "reference", "gain", "gain_sd", "gain_p", "published_gain", "logloss", "logloss_sd", "published_logloss",
     "published_logloss_sd", "logloss_difference", "logloss_mark", "logloss_gain", "logloss_gain_sd", "logloss_gain_p",
-    "published_logloss_gain", "train_s", "train_s_sd", "published_time_s", "time_mark", "rows", "cost_iter_us", "cost_perf", "cost_perf_sd"
+    "published_logloss_gain", "core_s", "core_s_sd", "published_time_s", "time_mark", "rows", "cost_iter_us", "cost_perf", "cost_perf_sd"
 }
 FNR == 1 { file++; split("", column); for (i = 1; i <= NF; i++) column[$i] = i; next }
 file == 1 {
@@ -103,7 +103,7 @@ END {
       line = line OFS (q ? paired(r, run[q], column_of) : "nan" OFS "nan" OFS "nan") OFS \
         (q ? less(print_published(key[i], what), print_published(key[q], what)) : "nan")
     }
-    s = mean_of(r, "train_s"); deviation_s = spread(); rows = mean_of(r, "rows")
+    s = mean_of(r, "core_s"); deviation_s = spread(); rows = mean_of(r, "rows")
     line = line OFS (s == "nan" ? s : number(s)) OFS deviation_s OFS print_published(key[i], "time_s") OFS mark[key[i], "time_s"]
     line = line OFS (rows == "nan" ? rows : number(rows)) OFS (rows == "nan" || rows == 0 ? "nan" : number(1e6 * s / rows))
     perf = n_seeds[r] ? mean_of(r, "cost_perf") : "nan"

@@ -1,7 +1,7 @@
 # Convergence curves: awk -v out=OUT -v seeds='0' -f curves.awk RUNS.tsv ROWS.tsv
 # Reads OUT/seed-K/STAGE.curve.tsv of every stage of the runs in ROWS.tsv that was evaluated on the way. Seconds and rows go
-# on from stage to stage: those of the stages before are taken from their .time files. Seconds are those of training,
-# evaluations left out. Rows count replayed ones. A line is the mean over the seeds.
+# on from stage to stage: those of the stages before are taken from their .time files. Seconds are core seconds of training,
+# evaluations left out: those that the stage took without them, shared out as the clock of its curve ran. Rows count replayed ones. A line is the mean over the seeds.
 BEGIN { FS = OFS = "\t" }
 function stop(what) { print "curves.awk: " what > "/dev/stderr"; failed = 1; exit 1 }
 function took(stage, seed,    file, line, cells) {
@@ -9,7 +9,7 @@ function took(stage, seed,    file, line, cells) {
   if ((getline line < file) <= 0 || (getline line < file) <= 0) stop(file " cannot be read")
   close(file)
   split(line, cells, "\t")
-  stage_s = cells[1]
+  stage_s = cells[3]
   stage_rows = cells[2]
 }
 function curve(stage, seed, method,    file, line, cells, at, i, n, steps, rows, loss, auc, s, replayed) {
@@ -34,7 +34,7 @@ function curve(stage, seed, method,    file, line, cells, at, i, n, steps, rows,
     point = method OFS before_rows + rows[i] + replayed * steps[i]
     if (!(point in count)) order[++n_points] = point
     count[point]++
-    seconds[point] += before_s + s[i]
+    seconds[point] += before_s + stage_s * s[i] / s[n]
     sum_auc[point] += 100 * aucs[i]
     sum_loss[point] += losses[i]
   }

@@ -6,7 +6,7 @@ set grid
 set colorsequence podo
 x = figure eq 'fig4-rows' ? 'rows' : 'seconds'
 y = figure eq 'fig4-loss' ? 'logloss' : 'auc'
-set xlabel x eq 'rows' ? 'rows trained' : 'seconds of training'
+set xlabel x eq 'rows' ? 'rows trained' : 'core seconds of training'
 set ylabel y eq 'auc' ? 'AUC on test (%)' : 'log loss on test'
 stats input using 2 nooutput
 # the first block has the line of names, which every block's columns are called by

@@ -54,8 +54,8 @@ file == 2 {
   cell("LogLoss gain published", value("published_logloss_gain", "%+.4f"))
   cell("LogLoss gain", both("logloss_gain", "%+.4f"))
   cell("p of LogLoss", significance("logloss_gain_p"))
-  cell("seconds published", marked(value("published_time_s", "%.1f"), "time_mark"))
-  cell("seconds", both("train_s", "%.1f"))
+  cell("GPU seconds published", marked(value("published_time_s", "%.1f"), "time_mark"))
+  cell("core seconds", both("core_s", "%.1f"))
   cell("rows", value("rows", "%d"))
   if (section == "cost") {
     cell("µs a row", value("cost_iter_us", "%.1f"))

@@ -78,7 +78,7 @@ class Run:
             times = [one(f"{out}/seed-{k}/{s}.time") for s in stages(run)]
             self.auc.append(100 * float(result["auc"]))
             self.logloss.append(float(result["logloss"]))
-            self.seconds.append(sum(float(t["train_s"]) for t in times))
+            self.seconds.append(sum(float(t["core_s"]) for t in times))
             self.rows.append(sum(int(t["rows"]) for t in times))
             of_teacher = one(f"{out}/seed-{k}/{teacher}.eval.tsv")["logloss"] if teacher else "nan"
             self.perf.append(self.logloss[-1] - float(of_teacher))
@@ -178,8 +178,8 @@ for path in sorted(glob.glob(f"{out}/{name}/*.rows.tsv")):
             for column, w in zip((gain, gain + "_sd", gain + "_p", "published_" + gain), want):
                 close(r[column], w, f"{what} {column}", 1e-6)
         if ran:
-            close(r["train_s"], numpy.mean(mine.seconds), what + " seconds", 1e-6)
-            close(r["train_s_sd"], numpy.std(mine.seconds, ddof=1) if seeds > 1 else math.nan, what + " deviation of seconds", 1e-4)
+            close(r["core_s"], numpy.mean(mine.seconds), what + " seconds", 1e-6)
+            close(r["core_s_sd"], numpy.std(mine.seconds, ddof=1) if seeds > 1 else math.nan, what + " deviation of seconds", 1e-4)
             close(r["rows"], numpy.mean(mine.rows), what + " rows")
             close(r["cost_iter_us"], 1e6 * numpy.mean(mine.seconds) / numpy.mean(mine.rows), what + " cost a row", 1e-5)
             close(r["cost_perf"], numpy.mean(mine.perf), what + " cost in log loss", 1e-6)
