@@ -1,6 +1,7 @@
 # summary.tsv to the page: a table for each section that was measured. targets and limits: test/bench/targets.tsv and
 # limits.tsv, what bounds a case that does not meet its target; published: what pipelines/crossadapt/published.awk makes
-# of Table 1; tiny: no verdicts, since nothing of that size is what a target speaks of.
+# of Table 1; clock: wall or cpu, what rates are by; tiny: no verdicts, since nothing of that size is what a target
+# speaks of.
 BEGIN { FS = "\t"; dash = "–" }
 NR == 1 { for (i = 1; i <= NF; i++) col[$i] = i; next }
 {
@@ -156,6 +157,9 @@ function arch_key(name, what, j,    i, g, short_name) {
 # the peer's measurement of a case in a setting: "default", "best", "rewritten" or "sparse"
 function peer_key(name, what, j, setting) { return key_of("peer", name, what, j, setting) }
 
+# Threads of the peer that wait for each other spin, so that its processor time with several of them says nothing.
+function spins(j) { return clock == "cpu" && j > 1 }
+
 function peers(    i, j, n, t, line, k, names, whats, m, s, setting, ours) {
   if (!groups["peer"]) return
   title("Against PyTorch", "An independent implementation of the same models (test/bench/peer.py), measured in the same rounds: as it comes, and in\n" \
@@ -163,7 +167,7 @@ function peers(    i, j, n, t, line, k, names, whats, m, s, setting, ours) {
     "for speed, without loops over fields and pairs; and, though that is another algorithm, with SparseAdam. Ids are fresh for\n" \
     "every step on both sides. Inference keeps no tape and is the faster of its own code and a frozen trace of torch.jit, but\n" \
     "for default. Ratios are our rows a second over its own; the one by processor time, to its best, is the one to believe\n" \
-    "where other work ran beside the measurement.")
+    "where other work ran beside the measurement. There is none for more threads, which spin while they wait.")
   n = split(threads["peer"], t, " "); s = split("default,best,rewritten,sparse", setting, ",")
   line = "| model | what | threads | ours rows/s |"
   for (k = 1; k <= s; k++) line = line " " setting[k] " rows/s | ratio |"
@@ -175,10 +179,10 @@ function peers(    i, j, n, t, line, k, names, whats, m, s, setting, ours) {
     line = "| " whats[1] " | " whats[2] " | " t[j] " | " per_s(ours) " |"
     for (k = 1; k <= s; k++) {
       key = peer_key(whats[1], whats[2], t[j], setting[k])
-      line = line " " per_s(key) " | " (ours != "" && key in there ? sprintf("%.2f", at[ours, "per_s"] / at[key, "per_s"]) : dash) " |"
+      line = line " " per_s(key) " | " (ours != "" && key in there && !spins(t[j]) ? sprintf("%.2f", at[ours, "per_s"] / at[key, "per_s"]) : dash) " |"
     }
     key = peer_key(whats[1], whats[2], t[j], "best")
-    line = line " " (ours != "" && at[key, "per_cpu_s"] > 0 ? sprintf("%.2f", at[ours, "per_cpu_s"] / at[key, "per_cpu_s"]) : dash) " |"
+    line = line " " (ours != "" && t[j] == 1 && at[key, "per_cpu_s"] > 0 ? sprintf("%.2f", at[ours, "per_cpu_s"] / at[key, "per_cpu_s"]) : dash) " |"
     print line " " (ours == "" ? dash : at[ours, "rss_mb"]) " | " (key in there ? at[key, "rss_mb"] : dash) " |"
   }
 }
@@ -260,7 +264,7 @@ function target_lines(    line, f, value, key, best, a, met, goal) {
     goal = f[5]
     if (f[1] == "peer") {
       key = arch_key(f[2], f[3], f[4]); best = peer_key(f[2], f[3], f[4], "best")
-      if (key != "" && best in there) value = at[key, "per_s"] / at[best, "per_s"]
+      if (key != "" && best in there && !spins(f[4])) value = at[key, "per_s"] / at[best, "per_s"]
     } else if (f[1] == "peak") {
       key = arch_key(f[2], f[3], f[4])
       if (key != "" && at[key, "of_peak"] != "-") value = at[key, "of_peak"]
@@ -275,7 +279,7 @@ function target_lines(    line, f, value, key, best, a, met, goal) {
     } else value = growth(f[1], f[2], f[3], f[4])
     met = value ? (less(f[1]) ? value <= goal : value >= goal) : 0
     print "| " (f[1] == "lazy" ? short(a[1]) " rows of tables, width " a[2] : f[2]) " | " f[3] " | " f[4] " | " goal " " f[6] " | " \
-      (value ? sprintf(f[1] == "whole" ? "%.1f" : "%.2f", value) : dash) " | " \
+      (value ? sprintf(f[1] == "whole" ? "%.1f" : f[1] == "peak" ? "%.3f" : "%.2f", value) : dash) " | " \
       (!value ? "" : met ? "met" : "not met" ((f[1], f[2], f[3], f[4]) in limit ? ": " limit[f[1], f[2], f[3], f[4]] : "")) " |"
   }
 }
