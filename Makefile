@@ -227,15 +227,18 @@ golden: ## compute the golden numbers anew: test/golden/NAME.tsv is what the ind
 # ---- experiments ----------------------------------------------------------
 
 QUICK := $(BUILD)/quickstart$(if $(SCHEMA),-$(notdir $(SCHEMA)))
-# settings are in test/bench/bench: BENCH_SCALE=tiny is over in seconds, the whole takes an hour and 60 GB of disk
-.PHONY: bench bench-peer bench-programs
+# settings are in test/bench/bench: BENCH_SCALE=tiny is over in seconds; README.md says what the whole takes
+.PHONY: bench bench-peer bench-all bench-programs
 bench-programs: $(BENCH)
 bench: all $(BENCH) ## measure the machine, every architecture and every stage: build/bench/out/page.md (BENCH_SCALE=tiny|full)
 	@CA_BIN=$(abspath $(BIN)) test/bench/bench $(BUILD)/bench $(BUILD)/bench/out
 bench-peer: all $(BENCH) ## the architectures beside PyTorch in the same rounds, and the ratios to its best settings
 	@$(call install_packages,python3-torch libopenblas0-openmp)
-	@BENCH_PARTS="$${BENCH_PARTS:-machine archs tables tool peer}" BENCH_ARCHS="$${BENCH_ARCHS:-mlp fibinet dcn autoint afm}" \
+	@BENCH_PARTS="$${BENCH_PARTS:-machine archs peer}" BENCH_ARCHS="$${BENCH_ARCHS:-mlp fibinet dcn autoint afm}" \
 	BENCH_PYTHON=$(PYTHON) CA_BIN=$(abspath $(BIN)) test/bench/bench $(BUILD)/bench $(BUILD)/bench/peer
+bench-all: all $(BENCH) ## both on one page, and whole jobs at the published size: every target has its answer
+	@$(call install_packages,python3-torch libopenblas0-openmp parallel)
+	@BENCH_PARTS=all BENCH_PYTHON=$(PYTHON) CA_BIN=$(abspath $(BIN)) test/bench/bench $(BUILD)/bench $(BUILD)/bench/all
 
 .PHONY: quickstart
 quickstart: ## build, then switch a small model and print the table; DATA=FILE SCHEMA=NAME for your own log
