@@ -15,8 +15,8 @@ $P/published.tsv: $(CSV) $(STUDY)/published.awk $(call uses,PUBLISHED)
 
 # A section: the rows asked for, the comparison (every number of the page is in it), figures, text
 $(foreach s,$(SECTIONS),$(call settle,$P/$s.rows.tsv,group$(tab)name$(tab)run$(tab)reference$(tab)key$(ROWS_$s)))
-$(SECTIONS:%=$P/%.tsv): %.tsv: %.rows.tsv $P/published.tsv $(MEASURES) $(STUDY)/compare.awk $(call uses,SEEDS SEEDS_REST)
-	$(Q)awk -v seeds=$(if $(FEW_$(basename $(notdir $@))),$(SEEDS_REST),$(SEEDS)) -f $(STUDY)/compare.awk $P/published.tsv $(MEASURES) $< > $@.tmp
+$(SECTIONS:%=$P/%.tsv): %.tsv: %.rows.tsv $P/published.tsv $(MEASURES) $(STUDY)/stats.awk $(STUDY)/compare.awk $(call uses,SEEDS SEEDS_REST)
+	$(Q)awk -v seeds=$(if $(FEW_$(basename $(notdir $@))),$(SEEDS_REST),$(SEEDS)) -f $(STUDY)/stats.awk -f $(STUDY)/compare.awk $P/published.tsv $(MEASURES) $< > $@.tmp
 	$(Q)mv $@.tmp $@
 # what the distances say of every feature follows the section on drift
 EXTRA_drift := $P/features.md
@@ -69,8 +69,10 @@ $D/checked: $(LOG_PARTS) $(STUDY)/expect.awk
 	@touch $@
 data: $D/checked
 
-$(OUT)/$(NAME).md: $P/about.md $(SECTIONS:%=$P/%.md) $(STUDY)/text/page.md
-	$(Q){ cat $(STUDY)/text/page.md; for f in $(SECTIONS:%=$P/%.md) $P/about.md; do echo; cat "$$f"; done; } > $@.tmp
+# BEFORE_x: what stands before section x without being made of rows
+BODY := $(foreach s,$(SECTIONS),$(BEFORE_$s) $P/$s.md) $P/about.md
+$(OUT)/$(NAME).md: $(BODY) $(STUDY)/text/page.md
+	$(Q){ cat $(STUDY)/text/page.md; for f in $(BODY); do echo; cat "$$f"; done; } > $@.tmp
 	$(Q)mv $@.tmp $@
 $(OUT)/$(NAME).html: $(OUT)/$(NAME).md $(FIGURES) $(STUDY)/html.awk
 	$(Q)cd $(OUT) && awk -f $(abspath $(STUDY))/html.awk $(NAME).md > $(NAME).html.tmp
