@@ -122,8 +122,8 @@ END {
     absolute("truth", "logloss")
     absolute("truth", "calibration")
   }
-  for (d = 1; d <= days; d++)
-    for (i = 1; i <= n_methods; i++) {
+  for (i = 1; i <= n_methods; i++)
+    for (d = 1; d <= days; d++) {
       all_seeds("day-" d, list[i], "auc", v)
       put("days", list[i], "day-" d, v, 0, "-")
     }

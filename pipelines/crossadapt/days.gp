@@ -8,6 +8,7 @@ set colorsequence podo
 set xlabel 'day of service'
 set ylabel 'AUC over clicked exposures'
 set xtics 1
+set autoscale noextend
 set offsets 0.2, 0.2, graph 0.1, graph 0.1
 day(m) = stringcolumn('table') eq 'days' && stringcolumn('method') eq m && stringcolumn('ours') ne 'nan' ? \
   real(substr(stringcolumn('measure'), 5, 9)) : 1/0

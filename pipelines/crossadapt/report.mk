@@ -35,10 +35,10 @@ TEXT_fig6e := fig6
 $(foreach s,$(SECTIONS),$(eval TEXT_$s := $(or $(TEXT_$s),$s)))
 $(foreach s,$(SECTIONS),$(eval $(call section_rules,$s)))
 
-# figures: of the section's comparison, or of the curves
+# figures: of the section's comparison, or of the curves; what the features drift is beside it for who asks
 define figure_rule
-$P/$2.svg: $(if $(filter curves,$(SCRIPT_$2)),$P/curves.tsv,$P/$1.tsv) $(STUDY)/$(SCRIPT_$2).gp
-	$$(Q)gnuplot -e "input='$$<'; figure='$2'; axis='$(AXIS_$(1:fig6%=%))'" $(STUDY)/$(SCRIPT_$2).gp > $$@.tmp
+$P/$2.svg: $(if $(filter curves,$(SCRIPT_$2)),$P/curves.tsv,$P/$1.tsv) $(STUDY)/$(SCRIPT_$2).gp $(if $(filter drift,$(SCRIPT_$2)),$P/drift-features.tsv)
+	$$(Q)gnuplot -e "input='$$<'; figure='$2'; axis='$(AXIS_$(1:fig6%=%))'; features='$P/drift-features.tsv'" $(STUDY)/$(SCRIPT_$2).gp > $$@.tmp
 	$$(Q)mv $$@.tmp $$@
 endef
 $(foreach s,$(SECTIONS),$(foreach f,$(FIGURES_$s),$(eval $(call figure_rule,$s,$f))))
