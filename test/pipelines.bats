@@ -82,6 +82,15 @@ PYTHON
     <(ca-sample -q --seed 0 --phase 2 --batch 128 "$ONCE/data/train.car" | ca-view -q)
 }
 
+@test "any methods may be taken, hint-kd and rkd too, and a word that is none is refused" {
+  run -0 switch -n OUT=some METHODS='hint-kd rkd not-offline' HINT_LAMBDA=2
+  [[ $(stages <<< "$output" | grep seed-0) == "$(printf 'seed-0/%s\n' hint-kd{,.offline} not-offline projected+projection-none rkd{,.offline} teacher)" ]]
+  grep -q '/seed-0/hint-kd .*--hint 2 ' <<< "$output"
+  grep -q '/seed-0/rkd .*--rkd 1 --rkd-mismatch native ' <<< "$output"
+  run -2 switch -n OUT=some METHODS='scratch kd'
+  [[ $output == *"no such method: kd"* ]]
+}
+
 @test "a second run does nothing" {
   run -0 cksum "$ONCE"/seed-*/*.safetensors "$ONCE"/seed-*/*.time "$ONCE/results.jobs.log" "$ONCE/results.tsv"
   before=$output

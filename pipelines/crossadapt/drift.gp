@@ -2,13 +2,13 @@
 # Above, the drift of every feature by each distance, each with an axis of its own, and their mean; below, AUC by replay.
 set terminal svg size 760,640 dynamic font 'sans-serif,12' name 'crossadapt'
 set datafile separator tab
-set datafile missing 'nan'
+set datafile missing NaN
 set grid y
 set colorsequence podo
 set key off
 # the values of two lines of the report that are no feature's: the mean, and the ratio that follows
 report(d, line) = real(system(sprintf("awk -F '\t' -v d=%s -v line=%s 'NR == 1 { for (i = 1; i <= NF; i++) c[$i] = i } $1 == line { print $c[d] }' %s", d, line, features)))
-of(d) = stringcolumn('role') eq 'numeric' || stringcolumn('role') eq 'categorical' ? column(d) : 1/0
+of(d) = stringcolumn('role') eq 'numeric' || stringcolumn('role') eq 'categorical' ? column(d) : NaN
 set multiplot
 set style fill solid 0.5 noborder
 set boxwidth 0.8
@@ -25,6 +25,7 @@ do for [i=0:2] {
 }
 set yrange [*:*]
 set size 1, 0.5
+set bmargin 3
 set xtics scale 0
 set origin 0, 0
 set title 'replay'
