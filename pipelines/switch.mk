@@ -23,8 +23,8 @@ ALL := $(foreach m,teacher $(METHODS),$(call run,$m,,))
 NAME := results
 include $(PIPELINES)/measure.mk
 
-$(OUT)/results.tsv: $(MEASURES) $(PIPELINES)/table.awk
-	$(Q)awk -v methods='$(ALL)' -f $(PIPELINES)/table.awk $< > $@.tmp
+$(OUT)/results.tsv: $(MEASURES) $(PIPELINES)/stats.awk $(PIPELINES)/table.awk
+	$(Q)awk -v methods='$(ALL)' -f $(PIPELINES)/stats.awk -f $(PIPELINES)/table.awk $< > $@.tmp
 	$(Q)mv $@.tmp $@
 $(OUT)/results.md: $(OUT)/results.tsv $(PIPELINES)/markdown.awk
 	$(Q)awk -f $(PIPELINES)/markdown.awk $< > $@.tmp

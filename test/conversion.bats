@@ -130,10 +130,10 @@ rows() { ca-view -q -t "$1" | awk -F '\t' '$1 == "rows" { print $2 }'; }
 @test "a missing evaluation makes no table" {
   cp -a "$ONCE" copy
   rm copy/seed-1/crossadapt.exposed.tsv
-  run -1 awk -v methods='production crossadapt' -v seeds=2 -v days=3 -f "$TOP/pipelines/crossadapt/stats.awk" -f "$TOP/pipelines/crossadapt/conversion.awk" \
+  run -1 awk -v methods='production crossadapt' -v seeds=2 -v days=3 -f "$TOP/pipelines/stats.awk" -f "$TOP/pipelines/crossadapt/conversion.awk" \
     "$TOP/data/published/crossadapt_table4_5.csv" copy/seed-*/*.tsv
   [[ $output == *"no spearman of crossadapt on exposed in seed-1"* ]]
-  run -1 awk -v methods='production' -v seeds=3 -v days=3 -f "$TOP/pipelines/crossadapt/stats.awk" -f "$TOP/pipelines/crossadapt/conversion.awk" \
+  run -1 awk -v methods='production' -v seeds=3 -v days=3 -f "$TOP/pipelines/stats.awk" -f "$TOP/pipelines/crossadapt/conversion.awk" \
     "$TOP/data/published/crossadapt_table4_5.csv" copy/seed-*/*.tsv
   [[ $output == *"3 seeds"* ]]
 }

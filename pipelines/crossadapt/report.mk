@@ -15,8 +15,8 @@ $P/published.tsv: $(CSV) $(STUDY)/published.awk $(call uses,PUBLISHED)
 
 # A section: the rows asked for, the comparison (every number of the page is in it), figures, text
 $(foreach s,$(SECTIONS),$(call settle,$P/$s.rows.tsv,group$(tab)name$(tab)run$(tab)reference$(tab)key$(ROWS_$s)))
-$(SECTIONS:%=$P/%.tsv): %.tsv: %.rows.tsv $P/published.tsv $(MEASURES) $(STUDY)/stats.awk $(STUDY)/compare.awk $(call uses,SEEDS SEEDS_REST)
-	$(Q)awk -v seeds=$(if $(FEW_$(basename $(notdir $@))),$(SEEDS_REST),$(SEEDS)) -f $(STUDY)/stats.awk -f $(STUDY)/compare.awk $P/published.tsv $(MEASURES) $< > $@.tmp
+$(SECTIONS:%=$P/%.tsv): %.tsv: %.rows.tsv $P/published.tsv $(MEASURES) $(PIPELINES)/stats.awk $(STUDY)/compare.awk $(call uses,SEEDS SEEDS_REST)
+	$(Q)awk -v seeds=$(if $(FEW_$(basename $(notdir $@))),$(SEEDS_REST),$(SEEDS)) -f $(PIPELINES)/stats.awk -f $(STUDY)/compare.awk $P/published.tsv $(MEASURES) $< > $@.tmp
 	$(Q)mv $@.tmp $@
 # what the distances say of every feature follows the section on drift
 EXTRA_drift := $P/features.md

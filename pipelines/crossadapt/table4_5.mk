@@ -194,8 +194,8 @@ TIMES := production.time $(LATER:%=daily.day-%.time) $(foreach m,vanilla-kd.offl
 SEED_LIST := $(shell seq 0 $$(( $(SEEDS) - 1 )))
 PUBLISHED := $(PIPELINES)/../data/published/crossadapt_table4_5.csv
 FILES := $(foreach k,$(SEED_LIST),$(MEASURES:%=$(OUT)/seed-$k/%) $(TIMES:%=$(OUT)/seed-$k/%))
-$(OUT)/conversion.tsv: $(PUBLISHED) $(FILES) $(call uses,SEEDS) $(FOLDER)/stats.awk $(FOLDER)/conversion.awk
-	$(Q)awk -v methods='$(METHODS)' -v seeds=$(SEEDS) -v days=$(DAYS) -f $(FOLDER)/stats.awk -f $(FOLDER)/conversion.awk $(PUBLISHED) $(FILES) > $@.tmp
+$(OUT)/conversion.tsv: $(PUBLISHED) $(FILES) $(call uses,SEEDS) $(PIPELINES)/stats.awk $(FOLDER)/conversion.awk
+	$(Q)awk -v methods='$(METHODS)' -v seeds=$(SEEDS) -v days=$(DAYS) -f $(PIPELINES)/stats.awk -f $(FOLDER)/conversion.awk $(PUBLISHED) $(FILES) > $@.tmp
 	$(Q)mv $@.tmp $@
 $(OUT)/days.svg: $(OUT)/conversion.tsv $(FOLDER)/days.gp
 	$(Q)gnuplot -e "input='$<'; methods='$(METHODS)'" $(FOLDER)/days.gp > $@.tmp
