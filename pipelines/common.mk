@@ -17,8 +17,13 @@ include $(PIPELINES)/settle.mk
 
 # jobs at a time, and threads for each, within the processors of the machine; SSHLOGIN is GNU parallel's: machines that
 # share this folder under the same path
-JOBS ?= $(shell nproc)
-THREADS ?= $(shell n=$$(( $$(nproc) / $(JOBS) )); echo $$(( n > 0 ? n : 1 )))
+# (asked once, not wherever they are used)
+ifeq ($(origin JOBS),undefined)
+JOBS := $(shell nproc)
+endif
+ifeq ($(origin THREADS),undefined)
+THREADS := $(shell n=$$(( $$(nproc) / $(JOBS) )); echo $$(( n > 0 ? n : 1 )))
+endif
 SSHLOGIN ?=
 # V=1 shows the commands and lets the tools talk
 V ?= 0

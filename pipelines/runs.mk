@@ -31,7 +31,14 @@ SEEDS ?= 5
 SEEDS_REST ?= $(SEEDS)
 RUN_SETTINGS := BATCH LOSS ALPHA TEMPERATURE PROJECTION SAMPLE_METHOD SAMPLE_RATIO POSITIVE_RATIO REPLAY_RATIO INTERVAL \
 	HINT_LAMBDA RKD_LAMBDA RKD_MISMATCH LOGLOSS CURVE_STEPS SEED0 SEEDS SEEDS_REST
+# asking for the batch by rule changes nothing
+ifneq ($(MAKECMDGOALS),batch)
 $(call keep,$(RUN_SETTINGS))
+endif
+# The published batch is far too large for a small log: its optimizers would take too few steps.
+.PHONY: batch
+batch: $(TRAIN) ## the power of two that is nearest, by ratio, to rows of train / 500, at most 4096
+	@ca-view --quiet --totals $< | awk -F '\t' '$$1 == "rows" { b = 1; while (b < 4096 && sqrt(2) * b <= $$2 / 500) b *= 2; print b }'
 
 # the switches, in the order in which they stand in names, and the settings they change
 SWITCHES := projection sampler ratio positive loss alpha temperature replay interval
@@ -117,7 +124,7 @@ joined = $(subst $(space)+,+,$1)
 empty :=
 space := $(empty) $(empty)
 
-run = $(if $(filter $1,$(UNKNOWN_METHODS)),,$(call evaluated,$(if $(SEES_$1),$(call alone,$1,$2,$3),$(call \
+run = $(if $(SEES_$1)$(CHAIN_$1),,$(error no such method: $1))$(if $(filter $1,$(UNKNOWN_METHODS)),,$(call evaluated,$(if $(SEES_$1),$(call alone,$1,$2,$3),$(call \
 	chain,$1,$2,$3,$(call unknown,$4)$(call changed,$4),$(CHAIN_$1),))))
 # $(call offline,RUN): the run as it is before its last stage, evaluated too
 offline = $(call evaluated,$(lastword $(filter-out $1,$(STAGES_$1))))

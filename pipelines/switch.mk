@@ -1,4 +1,4 @@
-# The main experiment: switch a click model from one architecture to another, by seven methods, over several seeds.
+# The main experiment: switch a click model from one architecture to another, by several methods, over several seeds.
 #
 #     make -f pipelines/switch.mk DATA=ml1m.csv.gz SCHEMA=ml1m TEACHER=mlp:8:64,32,4 STUDENT=fibinet:16:256,128,16 \
 #         SEEDS=5 BATCH=512 JOBS=2 OUT=build/ml1m
@@ -12,7 +12,8 @@ SELF := $(PIPELINES)/switch.mk
 .DEFAULT_GOAL := results
 TEACHER ?= mlp:8:64,32,4
 STUDENT ?= fibinet:16:256,128,16
-METHODS := full-retrain scratch scratch-online vanilla-kd crossadapt-full crossadapt-sample
+# any of those of runs.mk, hint-kd and rkd too; the teacher is always made
+METHODS ?= full-retrain scratch scratch-online vanilla-kd crossadapt-full crossadapt-sample
 $(call keep,TEACHER STUDENT)
 include $(PIPELINES)/data.mk
 include $(PIPELINES)/runs.mk
@@ -22,8 +23,8 @@ ALL := $(foreach m,teacher $(METHODS),$(call run,$m,,))
 NAME := results
 include $(PIPELINES)/measure.mk
 
-$(OUT)/results.tsv: $(MEASURES) $(PIPELINES)/table.awk
-	$(Q)awk -v methods='$(ALL)' -f $(PIPELINES)/table.awk $< > $@.tmp
+$(OUT)/results.tsv: $(MEASURES) $(PIPELINES)/stats.awk $(PIPELINES)/table.awk
+	$(Q)awk -v methods='$(ALL)' -f $(PIPELINES)/stats.awk -f $(PIPELINES)/table.awk $< > $@.tmp
 	$(Q)mv $@.tmp $@
 $(OUT)/results.md: $(OUT)/results.tsv $(PIPELINES)/markdown.awk
 	$(Q)awk -f $(PIPELINES)/markdown.awk $< > $@.tmp

@@ -36,13 +36,13 @@ command_of() { grep -o "/stage [^ ]*/seed-0/$1 .*" plan.txt | sed 's|[^ ]*/\([a-
 }
 
 @test "the page has every section, its figures inside, and is the same as Markdown" {
-  for title in 'Table 1' 'Table 2' 'Table 3' 'Table 7' 'Figures 4 and 5' 'Figure 6 a' 'Figure 6 b' 'Figure 6 c' 'Figure 6 d' \
+  for title in 'Table 1' 'Table 2' 'Table 3' 'Table 4' 'Table 5' 'Table 7' 'Figures 4 and 5' 'Figure 6 a' 'Figure 6 b' 'Figure 6 c' 'Figure 6 d' \
     'Figure 6 e' 'Figure 6 f' 'The cost of the switch' 'What this page is made from'; do
     grep -q "^## $title" "$ONCE/paper.md"
     grep -q "<h2>$title" "$ONCE/paper.html"
   done
   grep -o '^!\[.*](.*)' "$ONCE/paper.md" | sed 's/.*](\(.*\))/\1/' > figures
-  [[ $(wc -l < figures) == 10 ]]
+  [[ $(wc -l < figures) == 12 ]]
   while IFS= read -r figure; do
     [[ -s $ONCE/$figure ]]
     grep -q '<svg' "$ONCE/$figure"
@@ -77,12 +77,92 @@ PYTHON
   [[ $(marks table3 | wc -l) == 6 && $(marks table3 | grep -c 'with projection d//') == 2 ]]
   # Scratch of AutoInt and FiBiNET under five teachers, CrossAdapt-Full of both under two
   [[ $(marks table7 | grep -c 'scratch e//') == 10 && $(marks table7 | grep -c 'crossadapt-full e//') == 4 && $(marks table7 | wc -l) == 14 ]]
+  # every cell that repeats another where it should not has its mark, with the published numbers of each data set
+  /usr/bin/python3 - "$TOP" << 'PYTHON'
+import itertools, subprocess, sys
+top = sys.argv[1]
+files = [f"{top}/data/published/crossadapt_{n}.csv" for n in ("table1", "table3", "table7", "anomalies")]
+seen = set()
+for dataset in ("Criteo", "Avazu", "Criteo1T"):
+    lines = subprocess.run(["awk", "-v", "dataset=" + dataset, "-f", top + "/pipelines/crossadapt/published.awk"] + files,
+                           capture_output=True, text=True, check=True).stdout.splitlines()[1:]
+    cells = {}
+    for key, measure, value, sd, mark, *_ in (l.split("\t") for l in lines):
+        if key != "note":
+            cells.setdefault(key, {})[measure] = (value, sd, mark)
+    for a, b in itertools.combinations(cells, 2):
+        (table, *x), (other, *y) = a.split("/"), b.split("/")
+        if table != other or any(cells[a][m][:2] != cells[b][m][:2] for m in ("auc", "logloss") if m in cells[a]):
+            continue
+        marks = cells[a]["auc"][2] + cells[b]["auc"][2]
+        if table == "table1":
+            assert marks in ("a", "b"), (a, b, marks)
+        elif table == "table3" and x[1] == y[1] and x[1] in ("etp", "no-etp"):
+            assert marks == "dd", (a, b, marks)
+        elif table == "table7" and x[1] == y[1] != "teacher" and {x[0], y[0]} == {x[0].split("-")[0] + s for s in ("-autoint", "-fibinet")}:
+            assert marks == "ee", (a, b, marks)
+        else:
+            continue
+        seen.add((dataset, marks))
+assert len(seen) == 3 * 3 + 1, seen
+PYTHON
   for mark in a c d e; do grep -q "^\[$mark\] " "$ONCE/paper.md"; done
   grep -q '80.25 ± 0.02 \[a\]' "$ONCE/paper.md"
   # the cell that is a copy on Criteo1T is marked there
   awk -v dataset=Criteo1T -f "$TOP/pipelines/crossadapt/published.awk" "$TOP"/data/published/crossadapt_{table1,anomalies}.csv > other.tsv
   run -0 awk -F '\t' '$5 == "b" { print $1, $2, $3 }' other.tsv
   [[ $output == $'table1/fibinet16/scratch auc 77.59\ntable1/fibinet16/scratch logloss 0.1328\ntable1/fibinet16/scratch time_s 300.7' ]]
+}
+
+@test "Tables 4 and 5 are an experiment of its own within, with the seeds of the rest and settings of its own" {
+  run -0 /usr/bin/python3 "$TOP/test/oracle/conversion.py" "$ONCE/conversion"
+  [[ $output == *"of 2 seeds" ]]
+  # what is on the page is what was held against the evaluations
+  diff <(sed 's|](days.svg)|](conversion/days.svg)|' "$ONCE/conversion/conversion.md") "$ONCE/paper/conversion.md"
+  grep -qF "$(sed -n 5p "$ONCE/conversion/conversion.md")" "$ONCE/paper.md"
+  [[ $(grep -n '^## Table [1-7]' "$ONCE/paper.md" | sed 's/.*Table \(.\).*/\1/' | tr -d '\n') == 123457 ]]
+  # the settings of the page are not those of the conversions; theirs are changed by name
+  run -0 study paper -n OUT=plan ROWS=3k BATCH=32 RATIOS=1:1:1:1 SAMPLE_RATIO=0.5 DATA_SEED=7 CONVERSION_SETTINGS='DAYS=4 BATCH=16'
+  [[ $output == *"ca-gen --quiet --preset small --rows 3k --seed 7 "* && $output == *"ca-split --quiet --ratios 1:1:1:1 "* ]]
+  [[ $output == *"ca-gen --quiet --preset small --rows 40k --seed 1 "*"--conversions"* && $output == *"--ratios 30:30:12:1:1:1:1 "* ]]
+  [[ $(grep -c '/conversion/seed-[01]/crossadapt.day-4 .*--batch 16 ' <<< "$output") == 2 && $output != *"/conversion/seed-2"* ]]
+  grep -q '/conversion/seed-0/vanilla-kd.offline .*--ratio 0.2 ' <<< "$output"
+  [[ $(< plan/conversion/settings/BATCH) == 16 && $(< plan/settings/BATCH) == 32 ]]
+  # what a killed run did not come to is all that is left
+  cp -a "$ONCE" copy
+  rm copy/conversion/{conversion.*,days.svg,seed-1/{daily.day-2.*,*served.car}}
+  run -0 study paper -n OUT=copy
+  [[ $(stages <<< "$output") == seed-1/daily.day-2 ]]
+}
+
+@test "a log without exposures has a page that says so, and no conversions are made" {
+  ca-gen -q --preset small --rows 2k --vocab 200 | ca-view -q > mine.tsv
+  run -0 study paper -n OUT=mine DATA=mine.tsv SCHEMA=small
+  [[ $output != *conversions* && $output != *day-1* && $output == *"/text/no-exposures.md mine/paper/conversion.md"* ]]
+  mkdir -p mine/paper
+  study paper OUT=mine DATA=mine.tsv SCHEMA=small mine/paper/conversion.md > said
+  grep -q '^## Tables 4 and 5' mine/paper/conversion.md
+  grep -q 'the log has no exposures' mine/paper/conversion.md
+}
+
+@test "the batch by rule is the power of two nearest to rows of train over 500, and asking for it changes no setting" {
+  rule() { study table1 -s batch OUT="rule-$1" ROWS="$1" VOCAB=200; }
+  # 1600, 22,400, 22,800 and 40,000 rows of train: 3.2, 44.8, 45.6 and 80 steps' worth; between 32 and 64 the middle is 45.25
+  [[ $(rule 4k) == 4 && $(rule 56k) == 32 && $(rule 57k) == 64 && $(rule 100k) == 64 ]]
+  [[ ! -e rule-4k/settings/BATCH ]]
+  cp -a "$ONCE/settings" kept
+  [[ $(study paper -s batch OUT="$ONCE") == 4 ]]
+  diff -r kept "$ONCE/settings"
+}
+
+@test "drift is drawn: every feature by each distance, and AUC by replay" {
+  svg=$ONCE/paper/drift.svg
+  for word in js kl wasserstein constant none 'by wasserstein'; do grep -q ">$word<" "$svg"; done
+  for metric in js kl wasserstein; do
+    mean=$(awk -F '\t' -v m=$metric 'NR == 1 { for (i = 1; i <= NF; i++) c[$i] = i } $1 == "overall" { printf "%.3g", $c[m] }' "$ONCE/paper/drift-features.tsv")
+    grep -q ">mean $mean<" "$svg"
+    grep -q ">asks for replay of $(awk '{ printf "%.3g", $1 }' "$ONCE/data/replay-$metric")<" "$svg"
+  done
 }
 
 @test "a stage is run once, whoever needs it, and a table by itself needs nothing more" {
@@ -195,11 +275,11 @@ PYTHON
 }
 
 @test "a second run does nothing" {
-  run -0 bash -c "cd '$ONCE' && find . -name '*.safetensors' -o -name '*.time' -o -name 'paper.*' -o -path './paper/*' | grep -v lock | sort | xargs cksum"
+  run -0 bash -c "cd '$ONCE' && find . -name '*.safetensors' -o -path './conversion/*' -type f -o -name '*.time' -o -name 'paper.*' -o -path './paper/*' | grep -v lock | sort | xargs cksum"
   before=$output
   study paper OUT="$ONCE" > said 2>&1
   [[ $(< said) == "$ONCE/paper.html" ]]
-  run -0 bash -c "cd '$ONCE' && find . -name '*.safetensors' -o -name '*.time' -o -name 'paper.*' -o -path './paper/*' | grep -v lock | sort | xargs cksum"
+  run -0 bash -c "cd '$ONCE' && find . -name '*.safetensors' -o -path './conversion/*' -type f -o -name '*.time' -o -name 'paper.*' -o -path './paper/*' | grep -v lock | sort | xargs cksum"
   [[ $output == "$before" ]]
 }
 

@@ -6,4 +6,5 @@ $(call section,drift)
 $(call row,$(MISMATCHED),constant,$(BASE))
 $(call row,$(MISMATCHED),none,$(call run,crossadapt-sample,$(MISMATCHED),$(SOURCE_MODEL),replay=0),constant)
 $(foreach m,js kl wasserstein,$(call row,$(MISMATCHED),adaptive by $m,$(call run,crossadapt-sample,$(MISMATCHED),$(SOURCE_MODEL),replay=adaptive-$m),constant))
+$(call figure,drift,drift,drift of train by each distance: features as bars and their mean as a line; AUC by replay with sample deviations)
 include $(STUDY)/report.mk

@@ -15,8 +15,8 @@ $P/published.tsv: $(CSV) $(STUDY)/published.awk $(call uses,PUBLISHED)
 
 # A section: the rows asked for, the comparison (every number of the page is in it), figures, text
 $(foreach s,$(SECTIONS),$(call settle,$P/$s.rows.tsv,group$(tab)name$(tab)run$(tab)reference$(tab)key$(ROWS_$s)))
-$(SECTIONS:%=$P/%.tsv): %.tsv: %.rows.tsv $P/published.tsv $(MEASURES) $(STUDY)/compare.awk $(call uses,SEEDS SEEDS_REST)
-	$(Q)awk -v seeds=$(if $(FEW_$(basename $(notdir $@))),$(SEEDS_REST),$(SEEDS)) -f $(STUDY)/compare.awk $P/published.tsv $(MEASURES) $< > $@.tmp
+$(SECTIONS:%=$P/%.tsv): %.tsv: %.rows.tsv $P/published.tsv $(MEASURES) $(PIPELINES)/stats.awk $(STUDY)/compare.awk $(call uses,SEEDS SEEDS_REST)
+	$(Q)awk -v seeds=$(if $(FEW_$(basename $(notdir $@))),$(SEEDS_REST),$(SEEDS)) -f $(PIPELINES)/stats.awk -f $(STUDY)/compare.awk $P/published.tsv $(MEASURES) $< > $@.tmp
 	$(Q)mv $@.tmp $@
 # what the distances say of every feature follows the section on drift
 EXTRA_drift := $P/features.md
@@ -35,10 +35,10 @@ TEXT_fig6e := fig6
 $(foreach s,$(SECTIONS),$(eval TEXT_$s := $(or $(TEXT_$s),$s)))
 $(foreach s,$(SECTIONS),$(eval $(call section_rules,$s)))
 
-# figures: of the section's comparison, or of the curves
+# figures: of the section's comparison, or of the curves; what the features drift is beside it for who asks
 define figure_rule
-$P/$2.svg: $(if $(filter curves,$(SCRIPT_$2)),$P/curves.tsv,$P/$1.tsv) $(STUDY)/$(SCRIPT_$2).gp
-	$$(Q)gnuplot -e "input='$$<'; figure='$2'; axis='$(AXIS_$(1:fig6%=%))'" $(STUDY)/$(SCRIPT_$2).gp > $$@.tmp
+$P/$2.svg: $(if $(filter curves,$(SCRIPT_$2)),$P/curves.tsv,$P/$1.tsv) $(STUDY)/$(SCRIPT_$2).gp $(if $(filter drift,$(SCRIPT_$2)),$P/drift-features.tsv)
+	$$(Q)gnuplot -e "input='$$<'; figure='$2'; axis='$(AXIS_$(1:fig6%=%))'; features='$P/drift-features.tsv'" $(STUDY)/$(SCRIPT_$2).gp > $$@.tmp
 	$$(Q)mv $$@.tmp $$@
 endef
 $(foreach s,$(SECTIONS),$(foreach f,$(FIGURES_$s),$(eval $(call figure_rule,$s,$f))))
@@ -69,8 +69,10 @@ $D/checked: $(LOG_PARTS) $(STUDY)/expect.awk
 	@touch $@
 data: $D/checked
 
-$(OUT)/$(NAME).md: $P/about.md $(SECTIONS:%=$P/%.md) $(STUDY)/text/page.md
-	$(Q){ cat $(STUDY)/text/page.md; for f in $(SECTIONS:%=$P/%.md) $P/about.md; do echo; cat "$$f"; done; } > $@.tmp
+# BEFORE_x: what stands before section x without being made of rows
+BODY := $(foreach s,$(SECTIONS),$(BEFORE_$s) $P/$s.md) $P/about.md
+$(OUT)/$(NAME).md: $(BODY) $(STUDY)/text/page.md
+	$(Q){ cat $(STUDY)/text/page.md; for f in $(BODY); do echo; cat "$$f"; done; } > $@.tmp
 	$(Q)mv $@.tmp $@
 $(OUT)/$(NAME).html: $(OUT)/$(NAME).md $(FIGURES) $(STUDY)/html.awk
 	$(Q)cd $(OUT) && awk -f $(abspath $(STUDY))/html.awk $(NAME).md > $(NAME).html.tmp

@@ -173,29 +173,44 @@ $S/$1.truth.tsv: $S/served.car
 	$$(Q)$$(call EVAL,$1) --label $$(TRUTH) --against $$(TRUTH) --request $$(REQUEST) -o $$@ $$<
 endef
 $(foreach m,$(METHODS),$(eval $(call measure,$m)))
+# the same from day to day
+define measure_day
+$S/$1.day-$2.tsv: $S/day-$2.served.car
+	$$(Q)$$(call EVAL,$1) --label $$(CONVERSION) --weights $$(CLICK) -o $$@ $$<
+endef
+$(foreach m,$(METHODS),$(foreach d,$(DAY_LIST),$(eval $(call measure_day,$m,$d))))
 # how far the truth itself is from what was observed
 $S/truth.clicked.tsv: $S/served.car $(call uses,ITEM CLICK)
 	$(Q)ca-eval $(QUIET) --threads $(THREADS) --score $(TRUTH) --label $(CONVERSION) --weights $(CLICK) --item $(ITEM) -o $@ $<
 KINDS := clicked exposed $(if $(TRUTH),truth)
-MEASURES := $(foreach m,$(METHODS),$(KINDS:%=$m.%.tsv)) $(if $(TRUTH),truth.clicked.tsv)
+MEASURES := $(foreach m,$(METHODS),$(KINDS:%=$m.%.tsv) $(DAY_LIST:%=$m.day-%.tsv)) $(if $(TRUTH),truth.clicked.tsv)
+# the stages of its own that each method costs
+LATER := $(wordlist 2,$(DAYS),$(DAY_LIST))
+TIMES := production.time $(LATER:%=daily.day-%.time) $(foreach m,vanilla-kd.offline vanilla-kd-usaug.offline crossadapt.projected \
+	crossadapt.phase1 crossadapt.phase2 $(foreach d,$(DAY_LIST),$(foreach n,vanilla-kd vanilla-kd-usaug crossadapt,$n.day-$d)),$m.time)
 
 # ---- the tables ------------------------------------------------------------
 
 SEED_LIST := $(shell seq 0 $$(( $(SEEDS) - 1 )))
 PUBLISHED := $(PIPELINES)/../data/published/crossadapt_table4_5.csv
-FILES := $(foreach k,$(SEED_LIST),$(MEASURES:%=$(OUT)/seed-$k/%))
-$(OUT)/conversion.tsv: $(PUBLISHED) $(FILES) $(call uses,SEEDS) $(FOLDER)/conversion.awk
-	$(Q)awk -v methods='$(METHODS)' -v seeds=$(SEEDS) -f $(FOLDER)/conversion.awk $(PUBLISHED) $(FILES) > $@.tmp
+FILES := $(foreach k,$(SEED_LIST),$(MEASURES:%=$(OUT)/seed-$k/%) $(TIMES:%=$(OUT)/seed-$k/%))
+$(OUT)/conversion.tsv: $(PUBLISHED) $(FILES) $(call uses,SEEDS) $(PIPELINES)/stats.awk $(FOLDER)/conversion.awk
+	$(Q)awk -v methods='$(METHODS)' -v seeds=$(SEEDS) -v days=$(DAYS) -f $(PIPELINES)/stats.awk -f $(FOLDER)/conversion.awk $(PUBLISHED) $(FILES) > $@.tmp
 	$(Q)mv $@.tmp $@
-$(OUT)/conversion.md: $(OUT)/conversion.tsv $(FOLDER)/conversion-md.awk
-	$(Q)awk -f $(FOLDER)/conversion-md.awk $< > $@.tmp
+$(OUT)/days.svg: $(OUT)/conversion.tsv $(FOLDER)/days.gp
+	$(Q)gnuplot -e "input='$<'; methods='$(METHODS)'" $(FOLDER)/days.gp > $@.tmp
 	$(Q)mv $@.tmp $@
+SHOWN := $(filter-out $(if $(TRUTH),CLICK CONVERSION REQUEST,PRESET ROWS VOCAB DATA_SEED REQUEST_ROWS),$(SETTINGS)) SEEDS
+$(OUT)/conversion.md: $(OUT)/conversion.tsv $(OUT)/days.svg $(FOLDER)/conversion-md.awk
+	$(Q)awk -v figure=days.svg -v settings=$(call quote,$(foreach s,$(SHOWN),$s=$($s))) -f $(FOLDER)/conversion-md.awk $< > $@.tmp
+	$(Q)mv $@.tmp $@
+TABLES := $(addprefix $(OUT)/,conversion.tsv days.svg conversion.md)
 
 # A job is one seed. Its command spells out all settings, so that a line of the job list can be run by hand.
 JOB = $(MAKE) --no-print-directory -f $(SELF) OUT=$(OUT) THREADS=$(THREADS) V=$V SCALE=$(SCALE) $(foreach s,$(SETTINGS),$s=$(call quote,$($s)))
 ifdef SEED
 .PHONY: seed
-seed: $(MEASURES:%=$(OUT)/seed-$(SEED)/%)
+seed: $(foreach f,$(MEASURES) $(TIMES),$(OUT)/seed-$(SEED)/$f)
 endif
 # the seeds that something is left to do for
 stale = $(shell $(JOB) SEED=$1 -q seed > /dev/null 2>&1 || echo $1)
@@ -203,10 +218,15 @@ stale = $(shell $(JOB) SEED=$1 -q seed > /dev/null 2>&1 || echo $1)
 seed-jobs:
 	$(foreach k,$(SEED_LIST),$(if $(call stale,$k),$(JOB) SEED=$k seed$(newline)))
 
-.PHONY: data seeds results
+.PHONY: data seeds tables results
 data: $(PARTS:%=$D/%.car) $(PARTS:%=$D/%.clicked.car) ## the exposures of each period, and the clicked ones
 seeds: data ## every method with every seed, and its days of service
 	@$(PIPELINES)/jobs $(OUT)/seeds.log $(JOBS) $(call quote,$(SSHLOGIN)) $(call quote,$(JOB) SEEDS=$(SEEDS)) seed-jobs
-results: seeds ## Tables 4 and 5, shown and in OUT/conversion.tsv and OUT/conversion.md
-	@$(JOB) SEEDS=$(SEEDS) JOBS=$(JOBS) $(addprefix $(OUT)/conversion.,tsv md)
+ifeq ($(DRY),)
+tables: seeds ## Tables 4 and 5 in OUT/conversion.tsv and OUT/conversion.md
+	@$(JOB) SEEDS=$(SEEDS) JOBS=$(JOBS) -s $(TABLES)
+else
+tables: $(TABLES)
+endif
+results: tables ## and shown
 	@cat $(OUT)/conversion.md
