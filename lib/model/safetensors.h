@@ -73,7 +73,7 @@ int ca_st_put(struct ca_st_sink *sink, const void *data, size_t n, struct ca_err
 
 /*
  * Tensors in the order given. metadata: object of strings, borrowed. With a
- * pool, checksums are made in it: source is then asked for several tensors at a time. pool may be NULL.
+ * pool, checksums are made in it, source being asked for several tensors at a time. pool may be NULL.
  */
 int ca_st_write(struct ca_out *out, struct ca_st_tensor *tensors, size_t n, const json_t *metadata,
                 ca_st_source *source, void *arg, struct ca_pool *pool, struct ca_err *err) CA_CHECK_ME;
