@@ -79,6 +79,12 @@ void ca_blas_start(void)
         (void)blas_thread_shutdown_();
 }
 
+/* Also for programs that load OpenBLAS and never make a network. */
+__attribute__((constructor)) static void start(void)
+{
+    ca_blas_start();
+}
+
 const char *ca_blas_engine(void)
 {
     static _Thread_local char text[128];
