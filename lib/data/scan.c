@@ -513,7 +513,7 @@ const struct ca_scan_batch *ca_scan_part(struct ca_scan *s, size_t part, size_t 
     t->rows = t->n_field = t->scratch_len = 0;
     t->lines = 0;
     t->rc = t->part->over_long ? over_long(t) : scan_part(s, t);
-    t->batch = (struct ca_scan_batch){t->row, t->rows, t->field, ca_source_name(s->source), s->fresh && !part};
+    t->batch = (struct ca_scan_batch){t->row, t->rows, t->field, ca_source_name(s->source), !part && s->fresh};
     return &t->batch;
 }
 
