@@ -235,6 +235,64 @@ S
   cmp v1 v2
 }
 
+# long_csv: rows for many parts of the text; some fields are in quotes, with line ends, separators and quotes inside
+long_csv() {
+  awk 'BEGIN { print "click,price,shop,tags"
+               for (r = 0; r < 60000; r++)
+                 printf "%d,%s,%s,t%d|%s\n", r % 3 == 0, r % 11 ? r % 1000 : "",
+                        r % 13 ? "shop" (r * 7919 % 5000) : "\"a, \"\"b" r % 50 "\"\"\n" (r % 26 ? "" : "\n1,2,c,d\n") "\"", r % 9, r % 700 }' > long.csv
+}
+
+@test "threads share the text: the same bytes for any number, from a file, a pipe and gzip, however lines end" {
+  long_csv
+  for text in "cat long.csv" "sed s/\$/\\r/ long.csv" "head -c -1 long.csv"; do
+    for scope in past all; do
+      $text > text.csv
+      import --no-provenance -j 1 --vocab-scope $scope --vocab-out v1 text.csv -o one.car
+      gzip -1 -c text.csv > text.csv.gz
+      for j in 2 4; do
+        import --no-provenance -j $j --vocab-scope $scope --vocab-out v text.csv -o file.car
+        cmp v1 v
+        import --no-provenance -j $j --vocab-scope $scope text.csv.gz -o gz.car
+        cat text.csv | import --no-provenance -j $j --vocab-scope $scope > pipe.car
+        for f in file gz pipe; do cmp one.car $f.car; done
+      done
+    done
+    # a vocabulary that stands, of half of the values
+    grep -v 'shop[0-9]*[02468]$' v1 | awk -F '\t' -v OFS='\t' '$1 in n { n[$1]++ } NR > 2 { $2 = n[$1] + 0; n[$1] += 0 } 1' > half
+    for j in 1 2 4; do import --no-provenance -j $j --vocab half text.csv text.csv -o half$j.car; done
+    cmp half1.car half2.car
+    cmp half1.car half4.car
+  done
+}
+
+@test "threads share the text: the first malformed row is the one that is named, and those left out are the same" {
+  long_csv
+  # far into the text, in the order of lines: two rows that break off, a quote that never closes
+  sed -e '30000s/.*/1,2/' -e '30001s/.*/0,x,a,b/' -e '55000s/.*/1,"2,a,b/' long.csv > bad.csv
+  for j in 1 2 4; do
+    run -3 --separate-stderr import -j $j bad.csv -o bad.car
+    echo "$stderr" > stderr$j
+    [[ $stderr == *"2 fields, expected 4"*"'bad.csv:30000'"* ]]
+    [ ! -e bad.car ]
+    run -3 --separate-stderr import -j $j --skip-bad 1 bad.csv -o bad.car
+    [[ $stderr == *"bad number 'x'"*"'bad.csv:30001'"* ]]
+    import --no-provenance -j $j --skip-bad 60000 --reject reject$j bad.csv -o skipped$j.car
+    [ "$(head -n 2 reject$j)" = "$(printf '1,2\n0,x,a,b')" ]
+    cat bad.csv | import --no-provenance -j $j --skip-bad 60000 - | cmp - skipped1.car
+    for f in stderr reject; do cmp ${f}1 $f$j; done
+  done
+  # a fault of the text behind a malformed row does not hide it, nor the other way round
+  gzip -c bad.csv | head -c -9 > bad.csv.gz
+  gzip -c long.csv | head -c -9 > long.csv.gz
+  for j in 1 2 4; do
+    run -3 --separate-stderr import -j $j bad.csv.gz -o bad.car
+    [[ $stderr == *"'bad.csv.gz:30000'"* ]]
+    run -3 --separate-stderr import -j $j long.csv.gz -o bad.car
+    [[ $stderr == *"gzip"* ]]
+  done
+}
+
 @test "--block-rows and --compress change no content" {
   seq 3000 | awk 'BEGIN { print "click,price,shop,tags" } { print $1 % 2 "," $1 "," $1 % 77 ",t" $1 % 5 "|u" }' > long.csv
   for o in '--block-rows 1' '--block-rows 1000' '--block-rows 1M' '--compress 1' '--threads 3'; do

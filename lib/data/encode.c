@@ -20,6 +20,10 @@ struct bound {
     int vocab;             /* column of the vocabulary, or -1 */
     struct bound *of;      /* whose vocabulary it is: its own or that of another column */
     int shared;            /* others use this column's vocabulary too */
+};
+
+/* A column of one batch. */
+struct cells {
     void *data;            /* one element for each good row; of a list, for each item */
     size_t cap_data;       /* in elements */
     uint32_t *start;       /* of a list, else NULL */
@@ -28,21 +32,12 @@ struct bound {
     size_t cap_value;
     char *digits;          /* transformed values as text, DIGITS apiece */
     size_t cap_digits;
-    struct ca_err err;     /* of work on another thread */
 };
 
-struct ca_encoder {
-    const struct ca_schema_file *sf;
-    struct ca_vocab *vocab;
-    int add, drop_unlabelled;
-    struct ca_pool *pool;
-    struct ca_schema schema;
-    struct bound *col;
+/* A batch in hand. */
+struct work {
+    struct cells *cell;    /* by column */
     struct ca_colview *view;
-    size_t n;
-    size_t expected;       /* fields of a row; NO_FIELD before a header has told */
-
-    /* of the batch at hand */
     const struct ca_piece *base; /* fields */
     size_t *good;          /* where the fields of each good row begin in base */
     size_t *row;           /* and which row of the batch it is */
@@ -51,11 +46,25 @@ struct ca_encoder {
     size_t cap_bad_of;
     struct ca_bad_row *bad;
     size_t n_bad, cap_bad;
-    int64_t last_time;
-    int has_time;
+    size_t unlabelled;
+    struct ca_tokens *tokens; /* libsvm, libffm: rows of fields made from tokens */
+};
+
+struct ca_encoder {
+    const struct ca_schema_file *sf;
+    struct ca_vocab *vocab;
+    int add, drop_unlabelled;
+    struct ca_schema schema;
+    struct bound *col;
+    size_t n;
+    size_t label;          /* column */
+    size_t expected;       /* fields of a row; NO_FIELD before a header has told */
     double small[CA_N_TRANSFORMS][SMALL]; /* ca_value_transform of 0, 1, ... */
 
-    struct ca_tokens *tokens; /* libsvm, libffm: rows of fields made from tokens */
+    struct work *work;
+    size_t n_work, cap_work;
+    int64_t last_time;
+    int has_time;
 };
 
 static int by_key(const struct ca_schema_file *s)
@@ -189,7 +198,7 @@ static void bind_shared(struct ca_encoder *e)
 }
 
 int ca_encoder_new(struct ca_encoder **out, const struct ca_schema_file *sf, struct ca_vocab *vocab, int add,
-                   int drop_unlabelled, struct ca_pool *pool, struct ca_err *err)
+                   int drop_unlabelled, struct ca_err *err)
 {
     struct ca_encoder *e = ca_mem_zalloc(1, sizeof *e, err);
     int rc = 0;
@@ -200,14 +209,12 @@ int ca_encoder_new(struct ca_encoder **out, const struct ca_schema_file *sf, str
     e->vocab = vocab;
     e->add = add;
     e->drop_unlabelled = drop_unlabelled;
-    e->pool = pool;
     e->expected = NO_FIELD;
     for (int t = 0; t < CA_N_TRANSFORMS; t++)
         for (int x = 0; x < SMALL; x++)
             e->small[t][x] = ca_value_transform((enum ca_transform)t, x);
     e->col = ca_mem_zalloc(sf->n, sizeof *e->col, err);
-    e->view = ca_mem_zalloc(sf->n, sizeof *e->view, err);
-    if (!e->col || !e->view) {
+    if (!e->col) {
         rc = CA_EMEMORY;
         goto done;
     }
@@ -223,12 +230,14 @@ int ca_encoder_new(struct ca_encoder **out, const struct ca_schema_file *sf, str
     if (rc)
         goto done;
     bind_shared(e);
+    while (e->col[e->label].rule->role != CA_RULE_LABEL) /* ca_schema_file has seen to it that there is one */
+        e->label++;
+    if ((rc = ca_encoder_room(e, 1, err)))
+        goto done;
     if (by_key(sf)) {
-        if (!(rc = ca_tokens_new(&e->tokens, sf, err))) {
-            e->expected = ca_tokens_fields(e->tokens);
-            for (size_t i = 0; i < e->n; i++)
-                e->col[i].field = ca_tokens_field(e->tokens, e->col[i].rule);
-        }
+        e->expected = ca_tokens_fields(e->work->tokens);
+        for (size_t i = 0; i < e->n; i++)
+            e->col[i].field = ca_tokens_field(e->work->tokens, e->col[i].rule);
     } else if (!sf->header) {
         e->expected = 0;
         for (size_t i = 0; i < sf->n; i++)
@@ -247,24 +256,47 @@ done:
     return 0;
 }
 
+static void work_fini(const struct ca_encoder *e, struct work *w)
+{
+    for (size_t i = 0; w->cell && i < e->n; i++) {
+        ca_mem_free(w->cell[i].data);
+        ca_mem_free(w->cell[i].start);
+        ca_mem_free(w->cell[i].value);
+        ca_mem_free(w->cell[i].digits);
+    }
+    ca_mem_free(w->cell);
+    ca_mem_free(w->view);
+    ca_mem_free(w->good);
+    ca_mem_free(w->row);
+    ca_mem_free(w->bad_of);
+    ca_mem_free(w->bad);
+    ca_tokens_free(w->tokens);
+}
+
+int ca_encoder_room(struct ca_encoder *e, size_t batches, struct ca_err *err)
+{
+    int rc = ca_mem_grow((void **)&e->work, &e->cap_work, batches, sizeof *e->work, err);
+
+    while (!rc && e->n_work < batches) {
+        struct work *w = &e->work[e->n_work++];
+
+        *w = (struct work){0};
+        w->cell = ca_mem_zalloc(e->n, sizeof *w->cell, err);
+        w->view = ca_mem_zalloc(e->n, sizeof *w->view, err);
+        rc = !w->cell || !w->view ? CA_EMEMORY : by_key(e->sf) ? ca_tokens_new(&w->tokens, e->sf, err) : 0;
+    }
+    return rc;
+}
+
 void ca_encoder_free(struct ca_encoder *e)
 {
     if (!e)
         return;
-    for (size_t i = 0; e->col && i < e->n; i++) {
-        ca_mem_free(e->col[i].data);
-        ca_mem_free(e->col[i].start);
-        ca_mem_free(e->col[i].value);
-        ca_mem_free(e->col[i].digits);
-    }
+    for (size_t i = 0; i < e->n_work; i++)
+        work_fini(e, &e->work[i]);
+    ca_mem_free(e->work);
     ca_schema_fini(&e->schema);
     ca_mem_free(e->col);
-    ca_mem_free(e->view);
-    ca_mem_free(e->good);
-    ca_mem_free(e->row);
-    ca_mem_free(e->bad_of);
-    ca_mem_free(e->bad);
-    ca_tokens_free(e->tokens);
     ca_mem_free(e);
 }
 
@@ -326,316 +358,352 @@ static inline int is_missing(const struct ca_encoder *e, struct ca_piece v)
 
 /* ---- columns --------------------------------------------------------------- */
 
-static void blame(struct ca_encoder *e, size_t i, const struct bound *c, struct ca_piece value, const char *fault)
+static void blame(struct work *w, size_t i, const struct bound *c, struct ca_piece value, const char *fault)
 {
-    struct ca_bad_row *b = &e->bad_of[e->row[i]];
+    struct ca_bad_row *b = &w->bad_of[w->row[i]];
 
     if (!b->fault)
-        *b = (struct ca_bad_row){.row = e->row[i], .fault = fault, .column = c->rule->name, .value = value};
+        *b = (struct ca_bad_row){.row = w->row[i], .fault = fault, .column = c->rule->name, .value = value};
 }
 
-static int need_data(struct bound *c, size_t n, size_t size, struct ca_err *err)
+static int need_data(struct cells *d, size_t n, size_t size, struct ca_err *err)
 {
-    return ca_mem_grow(&c->data, &c->cap_data, n ? n : 1, size, err);
+    return ca_mem_grow(&d->data, &d->cap_data, n ? n : 1, size, err);
 }
 
 /* Labels, weights, numeric inputs: whatever becomes F32. */
-static int encode_float(struct ca_encoder *e, struct bound *c, struct ca_err *err)
+static int encode_float(const struct ca_encoder *e, struct work *w, size_t column, struct ca_err *err)
 {
+    const struct bound *c = &e->col[column];
+    struct cells *d = &w->cell[column];
     const struct ca_rule *r = c->rule;
     int probability = r->role == CA_RULE_LABEL || r->role == CA_RULE_TASK;
-    int rc = need_data(c, e->n_good, sizeof(float), err);
-    float *out = c->data;
+    int rc = need_data(d, w->n_good, sizeof(float), err);
+    float *out = d->data;
 
     if (rc)
         return rc;
-    for (size_t i = 0; i < e->n_good; i++) {
-        struct ca_piece v = e->base[e->good[i] + c->field];
+    for (size_t i = 0; i < w->n_good; i++) {
+        struct ca_piece v = w->base[w->good[i] + c->field];
         double x;
 
         if (is_missing(e, v)) {
             x = r->missing;
             if (!r->has_missing)
-                blame(e, i, c, v, "missing value");
+                blame(w, i, c, v, "missing value");
         } else if (ca_value_number(v, &x)) {
-            blame(e, i, c, v, "bad number");
+            blame(w, i, c, v, "bad number");
             continue;
         }
         if (r->has_at_least)
             x = x >= r->at_least;
         else if (probability && !(x >= 0.0 && x <= 1.0))
-            blame(e, i, c, v, "label outside 0 to 1");
+            blame(w, i, c, v, "label outside 0 to 1");
         else if (r->role == CA_RULE_WEIGHT && x < 0.0)
-            blame(e, i, c, v, "negative weight");
+            blame(w, i, c, v, "negative weight");
         if (r->transform != CA_TRANSFORM_NONE)
             x = x >= 0.0 && x < SMALL && x == (double)(int)x ? e->small[r->transform][(int)x]
                                                              : ca_value_transform(r->transform, x);
         if (x > 3.4028234663852886e38 || x < -3.4028234663852886e38)
-            blame(e, i, c, v, "number out of range");
+            blame(w, i, c, v, "number out of range");
         else
             out[i] = (float)x;
     }
     return 0;
 }
 
-static int encode_time(struct ca_encoder *e, struct bound *c, struct ca_err *err)
+static int encode_time(const struct ca_encoder *e, struct work *w, size_t column, struct ca_err *err)
 {
-    int rc = need_data(c, e->n_good, sizeof(int64_t), err);
-    int64_t *out = c->data;
+    const struct bound *c = &e->col[column];
+    struct cells *d = &w->cell[column];
+    int rc = need_data(d, w->n_good, sizeof(int64_t), err);
+    int64_t *out = d->data;
 
     if (rc)
         return rc;
-    for (size_t i = 0; i < e->n_good; i++) {
-        struct ca_piece v = e->base[e->good[i] + c->field];
+    for (size_t i = 0; i < w->n_good; i++) {
+        struct ca_piece v = w->base[w->good[i] + c->field];
         if (ca_value_time(v, c->rule->time, &out[i]))
-            blame(e, i, c, v, "bad time");
+            blame(w, i, c, v, "bad time");
     }
     return 0;
 }
 
 /* Numbers that become categories: checked together with the other numbers, so that a bad one numbers nothing. */
-static int transform_text(struct ca_encoder *e, struct bound *c, struct ca_err *err)
+static int transform_text(const struct ca_encoder *e, struct work *w, size_t column, struct ca_err *err)
 {
+    const struct bound *c = &e->col[column];
+    struct cells *d = &w->cell[column];
     int rc;
 
-    if ((rc = ca_mem_grow((void **)&c->digits, &c->cap_digits, e->n_good * DIGITS + 1, 1, err)) ||
-        (rc = ca_mem_grow((void **)&c->value, &c->cap_value, e->n_good + 1, sizeof *c->value, err)))
+    if ((rc = ca_mem_grow((void **)&d->digits, &d->cap_digits, w->n_good * DIGITS + 1, 1, err)) ||
+        (rc = ca_mem_grow((void **)&d->value, &d->cap_value, w->n_good + 1, sizeof *d->value, err)))
         return rc;
-    for (size_t i = 0; i < e->n_good; i++) {
-        struct ca_piece v = e->base[e->good[i] + c->field];
-        char *text = c->digits + i * DIGITS;
+    for (size_t i = 0; i < w->n_good; i++) {
+        struct ca_piece v = w->base[w->good[i] + c->field];
+        char *text = d->digits + i * DIGITS;
         double x;
 
-        c->value[i] = (struct ca_piece){text, 0};
+        d->value[i] = (struct ca_piece){text, 0};
         if (is_missing(e, v))
             continue;
         if (ca_value_number(v, &x)) {
-            blame(e, i, c, v, "bad number");
+            blame(w, i, c, v, "bad number");
             continue;
         }
         x = ca_value_transform(c->rule->transform, x);
         if (c->rule->has_missing && x == c->rule->missing)
             continue;
-        c->value[i].n = (uint32_t)snprintf(text, DIGITS, "%.9g", x == 0.0 ? 0.0 : x);
+        d->value[i].n = (uint32_t)snprintf(text, DIGITS, "%.9g", x == 0.0 ? 0.0 : x);
     }
     return 0;
 }
 
-static int encode_category(struct ca_encoder *e, struct bound *c, struct ca_err *err)
+static int encode_category(const struct ca_encoder *e, struct work *w, size_t column, struct ca_err *err)
 {
+    const struct bound *c = &e->col[column];
+    struct cells *d = &w->cell[column];
     struct ca_piece value[GATHER];
-    int rc = need_data(c, e->n_good, sizeof(uint32_t), err);
+    int rc = need_data(d, w->n_good, sizeof(uint32_t), err);
 
     if (!rc && c->rule->transform != CA_TRANSFORM_NONE)
-        return ca_vocab_ids(e->vocab, (size_t)c->vocab, c->value, e->n_good, e->add, c->data, err);
-    for (size_t from = 0; from < e->n_good && !rc; from += GATHER) {
-        size_t n = e->n_good - from < GATHER ? e->n_good - from : GATHER;
+        return ca_vocab_ids(e->vocab, (size_t)c->vocab, d->value, w->n_good, e->add, d->data, err);
+    for (size_t from = 0; from < w->n_good && !rc; from += GATHER) {
+        size_t n = w->n_good - from < GATHER ? w->n_good - from : GATHER;
         for (size_t i = 0; i < n; i++) {
-            value[i] = e->base[e->good[from + i] + c->field];
+            value[i] = w->base[w->good[from + i] + c->field];
             if (e->sf->n_missing && is_missing(e, value[i]))
                 value[i].n = 0;
         }
-        rc = ca_vocab_ids(e->vocab, (size_t)c->vocab, value, n, e->add, (uint32_t *)c->data + from, err);
+        rc = ca_vocab_ids(e->vocab, (size_t)c->vocab, value, n, e->add, (uint32_t *)d->data + from, err);
     }
     return rc;
 }
 
-/* Items between separators, into c->value; an empty field is an empty list. */
-static int split_lists(struct ca_encoder *e, struct bound *c, struct ca_err *err)
+/* Items between separators, into d->value; an empty field is an empty list. */
+static int split_lists(const struct ca_encoder *e, struct work *w, size_t column, struct ca_err *err)
 {
+    const struct bound *c = &e->col[column];
+    struct cells *d = &w->cell[column];
     char sep = c->rule->separator ? c->rule->separator : e->sf->separator;
     size_t n = 0;
-    int rc = ca_mem_grow((void **)&c->start, &c->cap_start, e->n_good + 1, sizeof *c->start, err);
+    int rc = ca_mem_grow((void **)&d->start, &d->cap_start, w->n_good + 1, sizeof *d->start, err);
 
     if (rc)
         return rc;
-    for (size_t i = 0; i < e->n_good; i++) {
-        struct ca_piece v = e->base[e->good[i] + c->field];
+    for (size_t i = 0; i < w->n_good; i++) {
+        struct ca_piece v = w->base[w->good[i] + c->field];
         const char *p = v.p, *end = v.p + v.n;
         size_t first = n;
 
-        c->start[i] = (uint32_t)n;
+        d->start[i] = (uint32_t)n;
         if (is_missing(e, v))
             continue;
         for (;;) {
             const char *q = memchr(p, sep, (size_t)(end - p));
-            if ((rc = ca_mem_grow((void **)&c->value, &c->cap_value, n + 1, sizeof *c->value, err)))
+            if ((rc = ca_mem_grow((void **)&d->value, &d->cap_value, n + 1, sizeof *d->value, err)))
                 return rc;
-            c->value[n++] = (struct ca_piece){p, (uint32_t)((q ? q : end) - p)};
+            d->value[n++] = (struct ca_piece){p, (uint32_t)((q ? q : end) - p)};
             if (!q)
                 break;
             p = q + 1;
         }
         if (c->rule->max && n - first > c->rule->max) {
-            memmove(c->value + first, c->value + n - c->rule->max, c->rule->max * sizeof *c->value);
+            memmove(d->value + first, d->value + n - c->rule->max, c->rule->max * sizeof *d->value);
             n = first + c->rule->max;
         }
     }
-    c->start[e->n_good] = (uint32_t)n;
-    return need_data(c, n, sizeof(uint32_t), err);
+    d->start[w->n_good] = (uint32_t)n;
+    return need_data(d, n, sizeof(uint32_t), err);
 }
 
-static int encode_list(struct ca_encoder *e, struct bound *c, struct ca_err *err)
+static int encode_list(const struct ca_encoder *e, struct work *w, size_t column, struct ca_err *err)
 {
-    int rc = split_lists(e, c, err);
+    struct cells *d = &w->cell[column];
+    int rc = split_lists(e, w, column, err);
 
-    return rc ? rc : ca_vocab_ids(e->vocab, (size_t)c->vocab, c->value, c->start[e->n_good], e->add, c->data, err);
+    return rc ? rc : ca_vocab_ids(e->vocab, (size_t)e->col[column].vocab, d->value, d->start[w->n_good], e->add,
+                                  d->data, err);
 }
 
 /*
  * A category and the lists that share its vocabulary. Their values are numbered row by row, not column by column: how
  * many rows make a batch must not show.
  */
-static int encode_shared(struct ca_encoder *e, struct bound *of, struct ca_err *err)
+static int encode_shared(const struct ca_encoder *e, struct work *w, size_t column, struct ca_err *err)
 {
+    const struct bound *of = &e->col[column];
     struct ca_piece one;
-    int rc = need_data(of, e->n_good, sizeof(uint32_t), err);
+    int rc = need_data(&w->cell[column], w->n_good, sizeof(uint32_t), err);
 
     for (size_t i = 0; i < e->n && !rc; i++)
-        if (e->col[i].of == of && &e->col[i] != of)
-            rc = split_lists(e, &e->col[i], err);
-    for (size_t r = 0; r < e->n_good && !rc; r++)
+        if (e->col[i].of == of && i != column)
+            rc = split_lists(e, w, i, err);
+    for (size_t r = 0; r < w->n_good && !rc; r++)
         for (size_t i = 0; i < e->n && !rc; i++) {
-            struct bound *c = &e->col[i];
-            size_t from = c == of ? r : 0, n = 1;
-            if (c->of != of)
+            const struct cells *d = &w->cell[i];
+            size_t from = r, n = 1;
+            if (e->col[i].of != of)
                 continue;
-            if (c == of) {
-                one = e->base[e->good[r] + c->field];
+            if (i == column) {
+                one = w->base[w->good[r] + of->field];
                 one.n = is_missing(e, one) ? 0 : one.n;
             } else {
-                from = c->start[r];
-                n = c->start[r + 1] - from;
+                from = d->start[r];
+                n = d->start[r + 1] - from;
             }
-            rc = ca_vocab_ids(e->vocab, (size_t)of->vocab, c == of ? &one : c->value + from, n, e->add,
-                              (uint32_t *)c->data + from, err);
+            rc = ca_vocab_ids(e->vocab, (size_t)of->vocab, i == column ? &one : d->value + from, n, e->add,
+                              (uint32_t *)d->data + from, err);
         }
     return rc;
 }
 
 /* All that can find fault with a row: what has no vocabulary, and numbers on their way to one. */
-static int encode_checked(struct ca_encoder *e, struct ca_err *err)
+static int encode_checked(const struct ca_encoder *e, struct work *w, struct ca_err *err)
 {
     int rc = 0;
 
     for (size_t i = 0; i < e->n && !rc; i++) {
-        struct bound *c = &e->col[i];
+        const struct bound *c = &e->col[i];
         if (c->rule->role == CA_RULE_TIME)
-            rc = encode_time(e, c, err);
+            rc = encode_time(e, w, i, err);
         else if (!has_vocab(c->rule))
-            rc = encode_float(e, c, err);
+            rc = encode_float(e, w, i, err);
         else if (c->rule->transform != CA_TRANSFORM_NONE)
-            rc = transform_text(e, c, err);
+            rc = transform_text(e, w, i, err);
     }
     return rc;
 }
 
 /* Ids of a vocabulary that stands: missing values, which it has as 0, to what the records have. */
-static void fill_missing(struct ca_encoder *e, size_t column)
+static void fill_missing(const struct ca_encoder *e, const struct work *w, size_t column)
 {
-    uint32_t missing = ca_encoder_missing(e, column), *id = e->col[column].data;
+    uint32_t missing = ca_encoder_missing(e, column), *id = w->cell[column].data;
 
-    for (size_t i = 0; missing && i < e->n_good; i++)
+    for (size_t i = 0; missing && i < w->n_good; i++)
         id[i] = id[i] ? id[i] : missing;
 }
 
-/* A task of the pool: vocabularies share nothing, and columns of one vocabulary are done in the task of its owner. */
-static void encode_vocab(void *arg, size_t task, unsigned worker)
+/* Count the ids of the first rows. */
+static int tally(const struct ca_encoder *e, const struct work *w, size_t column, size_t rows, struct ca_err *err)
 {
-    struct ca_encoder *e = arg;
-    struct bound *c = &e->col[task];
     int rc = 0;
 
-    (void)worker;
-    if (c->shared)
-        rc = encode_shared(e, c, &c->err);
-    else if (has_vocab(c->rule) && c->of == c)
-        rc = c->rule->role == CA_RULE_LIST ? encode_list(e, c, &c->err) : encode_category(e, c, &c->err);
-    if (!rc && !e->add && c->vocab >= 0 && c->of == c)
-        fill_missing(e, task);
-    if (rc && !c->err.code)
-        c->err.code = rc;
+    for (size_t i = 0; i < e->n && !rc; i++) {
+        const struct cells *d = &w->cell[i];
+        if (e->col[i].of == &e->col[column])
+            rc = ca_vocab_tally(e->vocab, (size_t)e->col[i].vocab, d->data,
+                                e->col[i].rule->role == CA_RULE_LIST ? d->start[rows] : rows, err);
+    }
+    return rc;
 }
 
 /* ---- batches --------------------------------------------------------------- */
 
 /* Rows whose fields can be told apart, unlabelled ones left out when so asked. */
-static int choose_rows(struct ca_encoder *e, const struct ca_scan_batch *b, size_t first, struct ca_encoded *out,
+static int choose_rows(const struct ca_encoder *e, struct work *w, const struct ca_scan_batch *b, size_t first,
                        struct ca_err *err)
 {
-    size_t label = 0;
     int rc;
 
-    if ((rc = ca_mem_grow((void **)&e->good, &e->cap_good, b->rows, sizeof *e->good, err)) ||
-        (rc = ca_mem_grow((void **)&e->row, &e->cap_row, b->rows, sizeof *e->row, err)) ||
-        (rc = ca_mem_grow((void **)&e->bad_of, &e->cap_bad_of, b->rows, sizeof *e->bad_of, err)))
+    if ((rc = ca_mem_grow((void **)&w->good, &w->cap_good, b->rows, sizeof *w->good, err)) ||
+        (rc = ca_mem_grow((void **)&w->row, &w->cap_row, b->rows, sizeof *w->row, err)) ||
+        (rc = ca_mem_grow((void **)&w->bad_of, &w->cap_bad_of, b->rows, sizeof *w->bad_of, err)))
         return rc;
     for (size_t r = first; r < b->rows; r++) {
         const struct ca_scan_row *row = &b->row[r];
-        e->bad_of[r] = (struct ca_bad_row){.row = r, .fault = row->fault};
+        w->bad_of[r] = (struct ca_bad_row){.row = r, .fault = row->fault};
         if (!row->fault && !by_key(e->sf) && row->n != e->expected) {
-            e->bad_of[r].fault = "wrong number of fields";
-            e->bad_of[r].fields = row->n;
-            e->bad_of[r].expected = e->expected;
+            w->bad_of[r].fault = "wrong number of fields";
+            w->bad_of[r].fields = row->n;
+            w->bad_of[r].expected = e->expected;
         }
     }
-    e->base = b->field;
-    if (by_key(e->sf) && (rc = ca_tokens_rows(e->tokens, b, first, e->bad_of, &e->base, err)))
+    w->base = b->field;
+    if (by_key(e->sf) && (rc = ca_tokens_rows(w->tokens, b, first, w->bad_of, &w->base, err)))
         return rc;
-    while (e->col[label].rule->role != CA_RULE_LABEL)
-        label++;
-    e->n_good = 0;
     for (size_t r = first; r < b->rows; r++) {
         size_t at = by_key(e->sf) ? (r - first) * e->expected : b->row[r].first;
-        if (e->bad_of[r].fault)
+        if (w->bad_of[r].fault)
             continue;
-        if (e->drop_unlabelled && is_missing(e, e->base[at + e->col[label].field])) {
-            out->unlabelled++;
+        if (e->drop_unlabelled && is_missing(e, w->base[at + e->col[e->label].field])) {
+            w->unlabelled++;
             continue;
         }
-        e->good[e->n_good] = at;
-        e->row[e->n_good++] = r;
+        w->good[w->n_good] = at;
+        w->row[w->n_good++] = r;
     }
     return 0;
 }
 
 /* Take the bad rows out of the good. Returns how many there were. */
-static size_t sift(struct ca_encoder *e)
+static size_t sift(struct work *w)
 {
-    size_t n = 0, had = e->n_good;
+    size_t n = 0, had = w->n_good;
 
     for (size_t i = 0; i < had; i++)
-        if (!e->bad_of[e->row[i]].fault) {
-            e->good[n] = e->good[i];
-            e->row[n++] = e->row[i];
+        if (!w->bad_of[w->row[i]].fault) {
+            w->good[n] = w->good[i];
+            w->row[n++] = w->row[i];
         }
-    e->n_good = n;
+    w->n_good = n;
     return had - n;
 }
 
-static int collect_bad(struct ca_encoder *e, const struct ca_scan_batch *b, size_t first, struct ca_err *err)
+static int collect_bad(struct work *w, const struct ca_scan_batch *b, size_t first, struct ca_err *err)
 {
-    e->n_bad = 0;
     for (size_t r = first; r < b->rows; r++) {
         int rc;
-        if (!e->bad_of[r].fault)
+        if (!w->bad_of[r].fault)
             continue;
-        if ((rc = ca_mem_grow((void **)&e->bad, &e->cap_bad, e->n_bad + 1, sizeof *e->bad, err)))
+        if ((rc = ca_mem_grow((void **)&w->bad, &w->cap_bad, w->n_bad + 1, sizeof *w->bad, err)))
             return rc;
-        e->bad[e->n_bad++] = e->bad_of[r];
+        w->bad[w->n_bad++] = w->bad_of[r];
     }
     return 0;
 }
 
-static size_t count_backwards(struct ca_encoder *e)
+int ca_encoder_check(struct ca_encoder *e, size_t batch, const struct ca_scan_batch *b, size_t first, size_t *good,
+                     struct ca_err *err)
+{
+    struct work *w = &e->work[batch];
+    int rc;
+
+    w->n_good = w->n_bad = w->unlabelled = 0;
+    /* bad rows are rare: do the others again rather than move every column together */
+    if (!(rc = choose_rows(e, w, b, first, err)) && !(rc = encode_checked(e, w, err)) && sift(w))
+        rc = encode_checked(e, w, err);
+    *good = w->n_good;
+    return rc ? rc : collect_bad(w, b, first, err);
+}
+
+/* Columns of one vocabulary are done together, when it is the turn of its owner. */
+int ca_encoder_number(struct ca_encoder *e, size_t batch, size_t column, size_t count, struct ca_err *err)
+{
+    const struct bound *c = &e->col[column];
+    struct work *w = &e->work[batch];
+    int rc;
+
+    if (!has_vocab(c->rule) || c->of != c)
+        return 0;
+    if (c->shared)
+        rc = encode_shared(e, w, column, err);
+    else
+        rc = c->rule->role == CA_RULE_LIST ? encode_list(e, w, column, err) : encode_category(e, w, column, err);
+    if (!rc && !e->add)
+        fill_missing(e, w, column);
+    return rc || !count ? rc : tally(e, w, column, count, err);
+}
+
+static size_t count_backwards(struct ca_encoder *e, const struct work *w)
 {
     size_t n = 0;
 
     for (size_t i = 0; i < e->n; i++) {
-        const int64_t *t = e->col[i].data;
+        const int64_t *t = w->cell[i].data;
         if (e->col[i].rule->role != CA_RULE_TIME)
             continue;
-        for (size_t r = 0; r < e->n_good; r++) {
+        for (size_t r = 0; r < w->n_good; r++) {
             n += e->has_time && t[r] < e->last_time;
             e->last_time = t[r];
             e->has_time = 1;
@@ -645,35 +713,16 @@ static size_t count_backwards(struct ca_encoder *e)
     return n;
 }
 
-int ca_encoder_rows(struct ca_encoder *e, const struct ca_scan_batch *b, size_t first, struct ca_encoded *out,
-                    struct ca_err *err)
+void ca_encoder_take(struct ca_encoder *e, size_t batch, struct ca_encoded *out)
 {
-    int rc;
+    struct work *w = &e->work[batch];
 
-    *out = (struct ca_encoded){0};
-    if ((rc = choose_rows(e, b, first, out, err)) || (rc = encode_checked(e, err)))
-        return rc;
-    /* bad rows are rare: do the others again rather than move every column together */
-    if (sift(e) && (rc = encode_checked(e, err)))
-        return rc;
-    if (e->pool)
-        ca_pool_run(e->pool, e->n, encode_vocab, e);
-    else
-        for (size_t i = 0; i < e->n; i++)
-            encode_vocab(e, i, 0);
-    for (size_t i = 0; i < e->n; i++) {
-        struct bound *c = &e->col[i];
-        if (c->err.code) {
-            (void)ca_err_set(err, c->err.code, "%s", c->err.text);
-            return c->err.code;
-        }
-        e->view[i] = (struct ca_colview){c->data, c->rule->role == CA_RULE_LIST ? c->start : NULL};
-    }
-    if ((rc = collect_bad(e, b, first, err)))
-        return rc;
-    out->backwards = count_backwards(e);
-    out->block = (struct ca_block){&e->schema, e->n_good, 0, e->view};
-    out->bad = e->bad;
-    out->n_bad = e->n_bad;
-    return 0;
+    for (size_t i = 0; i < e->n; i++)
+        w->view[i] = (struct ca_colview){w->cell[i].data,
+                                         e->col[i].rule->role == CA_RULE_LIST ? w->cell[i].start : NULL};
+    *out = (struct ca_encoded){.block = {&e->schema, w->n_good, 0, w->view},
+                               .bad = w->bad,
+                               .n_bad = w->n_bad,
+                               .unlabelled = w->unlabelled,
+                               .backwards = count_backwards(e, w)};
 }

@@ -8,15 +8,19 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/out.h"
+#include "base/pool.h"
+#include "base/turns.h"
 #include "cli/progress.h"
 #include "data/encode.h"
 #include "record/reader.h"
 
 #include "base/banned.h"
 
-/* Rows encoded together: few, so that text, fields and columns stay in cache; more when threads share the work. */
+/* Rows read together by one thread: few, so that text, fields and columns stay in the caches of its processor. */
 #define BATCH_ROWS 128
-#define BATCH_ROWS_SHARED 1024
+#define PART_BYTES ((size_t)1 << 15)
+#define PARTS 16          /* of the text at a time, for each of several threads */
+#define COLUMNS_AT_ONCE 4 /* whose values are numbered by one thread before the next may */
 #define MAX_VOCAB_BYTES CA_MAX_ATTACHMENT_BYTES
 
 struct job {
@@ -27,11 +31,16 @@ struct job {
     struct ca_vocab *vocab;
     struct ca_encoder *encoder;
     struct ca_pool *pool;
+    struct ca_turns *turns;
     struct ca_out *reject;
     struct ca_head head;
     struct ca_writer *spool;
     struct ca_reader *spooled;
     struct ca_writer *writer;
+    struct ca_writer *sink;    /* of the text: writer or spool */
+    int64_t left;              /* rows still to be counted */
+    int fault;                 /* of the first row or part that has one */
+    struct ca_err err;
     const uint32_t **map; /* by column of the spool: new number by provisional one; NULL where there is no vocabulary */
     uint32_t **own; /* the same, where the vocabulary is the column's own */
     struct ca_progress progress;
@@ -187,39 +196,122 @@ static int handle_bad(struct job *j, const struct ca_scan_batch *b, const struct
 
 /* ---- passes ---------------------------------------------------------------- */
 
+/* What has been encoded of a part. */
+static int put_part(struct job *j, const struct ca_scan_batch *b, unsigned worker, struct ca_err *err)
+{
+    struct ca_encoded e;
+    int rc;
+
+    ca_encoder_take(j->encoder, worker, &e);
+    if ((rc = handle_bad(j, b, &e, err)) || (rc = ca_writer_put(j->sink, &e.block, 0, e.block.rows, err)))
+        return rc;
+    j->counts->rows += (int64_t)e.block.rows;
+    j->counts->unlabelled += (int64_t)e.unlabelled;
+    j->counts->backwards += (int64_t)e.backwards;
+    return 0;
+}
+
+static void take_turn(struct job *j, size_t stage, size_t part)
+{
+    if (j->turns)
+        ca_turns_take(j->turns, stage, part);
+}
+
+static void pass_turn(struct job *j, size_t stage)
+{
+    if (j->turns)
+        ca_turns_pass(j->turns, stage);
+}
+
+/* Stages of a part that come in order of the text: is it sound; columns whose values are numbered; out with it. */
+static size_t stages(const struct job *j)
+{
+    return 2 + (ca_encoder_schema(j->encoder)->n + COLUMNS_AT_ONCE - 1) / COLUMNS_AT_ONCE;
+}
+
+/* Number the values of a sound part; of another only the turns are taken and passed. */
+static int number_part(struct job *j, size_t part, unsigned worker, int sound, size_t count, struct ca_err *err)
+{
+    size_t n = ca_encoder_schema(j->encoder)->n;
+    int in_order = !j->o->vocab, rc = 0;
+
+    for (size_t first = 0, stage = 1; first < n; first += COLUMNS_AT_ONCE, stage++) {
+        if (in_order)
+            take_turn(j, stage, part);
+        for (size_t c = first; c < n && c < first + COLUMNS_AT_ONCE && sound && !rc; c++)
+            rc = ca_encoder_number(j->encoder, worker, c, count, err);
+        if (in_order)
+            pass_turn(j, stage);
+    }
+    return rc;
+}
+
+/* A task of the pool: one part of the text, all the way from bytes to records. */
+static void read_part(void *arg, size_t part, unsigned worker)
+{
+    struct job *j = arg;
+    const struct ca_scan_batch *b = ca_scan_part(j->scan, part, worker);
+    const size_t last = stages(j) - 1;
+    struct ca_err err = {0};
+    size_t good = 0, count = 0, header = j->o->schema->header && b->starts_file && b->rows;
+    int sound, rc = header ? 0 : ca_encoder_check(j->encoder, worker, b, 0, &good, &err);
+
+    take_turn(j, 0, part);
+    sound = ca_scan_settle(j->scan, worker, &err);
+    if (sound > 0 && header) { /* it is alone */
+        rc = ca_encoder_header(j->encoder, b, &err);
+        if (rc)
+            place(b, 0, &err);
+        sound = rc;
+    } else if (sound > 0) {
+        count = j->left < (int64_t)good ? (size_t)j->left : good;
+        j->left -= (int64_t)count;
+    } else {
+        rc = sound;
+    }
+    pass_turn(j, 0);
+    if (sound > 0 && !rc)
+        rc = number_part(j, part, worker, 1, count, &err);
+    else
+        (void)number_part(j, part, worker, 0, 0, &err);
+    take_turn(j, last, part);
+    if (!rc && sound > 0 && !j->fault)
+        rc = put_part(j, b, worker, &err);
+    if (rc && !j->fault) {
+        j->fault = rc;
+        j->err = err;
+    }
+    pass_turn(j, last);
+}
+
 /* The text, into sink: the output itself or the spool. limit: rows to count at once, -1 when not yet known. */
 static int read_text(struct job *j, struct ca_writer *sink, int64_t limit, struct ca_err *err)
 {
-    struct ca_scan_batch b;
-    struct ca_encoded e;
-    size_t rows_at_once = j->pool && ca_pool_threads(j->pool) > 1 ? BATCH_ROWS_SHARED : BATCH_ROWS;
+    size_t threads = j->pool ? ca_pool_threads(j->pool) : 1, parts = 1, max_rows = BATCH_ROWS, n;
     int rc;
 
-    while ((rc = ca_scan_next(j->scan, rows_at_once, &b, err)) > 0) {
-        size_t first = 0;
-
-        if (j->o->schema->header && b.starts_file) {
-            if ((rc = ca_encoder_header(j->encoder, &b, err))) {
-                place(&b, 0, err);
-                return rc;
-            }
-            first = 1;
-        }
-        if ((rc = ca_encoder_rows(j->encoder, &b, first, &e, err)) || (rc = handle_bad(j, &b, &e, err)))
+    if (threads > 1) {
+        parts = PARTS * threads;
+        max_rows = SIZE_MAX;
+        if (!(j->turns = ca_turns_new(stages(j), err)))
+            return CA_EMEMORY;
+        if ((rc = ca_scan_room(j->scan, parts * PART_BYTES, threads, err)) ||
+            (rc = ca_encoder_room(j->encoder, threads, err)))
             return rc;
-        for (size_t c = 0; limit > j->counts->rows && c < e.block.schema->n && !rc; c++) {
-            int v = ca_encoder_vocab(j->encoder, c);
-            int64_t n = limit - j->counts->rows;
-            size_t rows = n < (int64_t)e.block.rows ? (size_t)n : e.block.rows;
-            if (v >= 0)
-                rc = ca_vocab_tally(j->vocab, (size_t)v, ca_block_u32(&e.block, c),
-                                    e.block.col[c].start ? e.block.col[c].start[rows] : rows, err);
+    }
+    j->sink = sink;
+    j->left = limit < 0 ? 0 : limit;
+    while ((rc = ca_scan_cut(j->scan, parts, PART_BYTES, max_rows, &n, err)) > 0) {
+        if (j->turns)
+            ca_turns_start(j->turns);
+        if (n > 1)
+            ca_pool_run(j->pool, n, read_part, j);
+        else
+            read_part(j, 0, 0);
+        if (j->fault) {
+            *err = j->err;
+            return j->fault;
         }
-        if (rc || (rc = ca_writer_put(sink, &e.block, 0, e.block.rows, err)))
-            return rc;
-        j->counts->rows += (int64_t)e.block.rows;
-        j->counts->unlabelled += (int64_t)e.unlabelled;
-        j->counts->backwards += (int64_t)e.backwards;
         ca_progress_update(&j->progress, j->counts->rows, "reading text");
     }
     if (rc)
@@ -338,7 +430,7 @@ static int import_with_vocab(struct job *j, struct ca_err *err)
 
     j->counts->counted = -1;
     if (!rc)
-        rc = ca_encoder_new(&j->encoder, j->o->schema, j->vocab, 0, j->o->drop_unlabelled, j->pool, err);
+        rc = ca_encoder_new(&j->encoder, j->o->schema, j->vocab, 0, j->o->drop_unlabelled, err);
     if (rc == CA_ESCHEMA)
         (void)ca_err_at(err, j->o->vocab, -1, -1);
     if (!rc)
@@ -356,7 +448,7 @@ static int import_and_count(struct job *j, struct ca_err *err)
 
     if (!(j->vocab = ca_vocab_new(err)))
         return CA_EMEMORY;
-    if ((rc = ca_encoder_new(&j->encoder, o->schema, j->vocab, 1, o->drop_unlabelled, j->pool, err)))
+    if ((rc = ca_encoder_new(&j->encoder, o->schema, j->vocab, 1, o->drop_unlabelled, err)))
         return rc;
     provisional.schema = *ca_encoder_schema(j->encoder); /* lent: the spool copies it */
     if ((rc = ca_writer_spool(&j->spool, &provisional, err)) ||
@@ -445,6 +537,7 @@ int ca_import_run(const struct ca_import *o, const struct ca_run *run, struct ca
     ca_scan_close(j.scan);
     ca_encoder_free(j.encoder);
     ca_vocab_free(j.vocab);
+    ca_turns_free(j.turns);
     ca_pool_free(j.pool);
     ca_head_fini(&j.head);
     return rc;

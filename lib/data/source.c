@@ -33,6 +33,8 @@ struct ca_source {
     /* of reading ahead: the thread has all of the current file's, from in to z, while it runs */
     uint64_t threads;
     struct ca_ahead *ahead;
+    int fault;                /* behind the last piece that was made */
+    struct ca_err err;
     struct piece {
         char *p;
         size_t n;
@@ -214,7 +216,7 @@ static int read_text(struct ca_source *s, void *buf, size_t n, size_t *got, stru
         s->used += head;
         *got = head;
         if (head < n && !s->eof) {
-            size_t rest;
+            size_t rest = 0;
             rc = ca_in_read(s->in, (char *)buf + head, n - head, &rest, err);
             *got += rest;
         }
@@ -228,11 +230,17 @@ static int make_piece(void *arg, size_t place, struct ca_err *err)
 {
     struct ca_source *s = arg;
     struct piece *t = &s->piece[place];
-    int rc = t->p || (t->p = ca_mem_alloc(PIECE_BYTES, 1, err)) ? 0 : CA_EMEMORY;
 
-    if (!rc)
-        rc = read_text(s, t->p, PIECE_BYTES, &t->n, err);
-    return rc ? rc : t->n > 0;
+    if (!t->p && !(t->p = ca_mem_alloc(PIECE_BYTES, 1, err)))
+        return CA_EMEMORY;
+    t->n = 0;
+    if (!s->fault)
+        s->fault = read_text(s, t->p, PIECE_BYTES, &t->n, &s->err);
+    if (t->n)
+        return 1; /* and then the fault, if there is one */
+    if (s->fault)
+        *err = s->err;
+    return s->fault;
 }
 
 /* The same from what a thread has read ahead. */

@@ -24,7 +24,7 @@ int ca_source_open(struct ca_source **s, char *const *paths, size_t n, int force
 int ca_source_next(struct ca_source *s, struct ca_err *err) CA_CHECK_ME;
 
 /*
- * Fill buf from the current file; *got < n only at its end. Returns 0,
+ * Fill buf from the current file; *got < n only at its end, and with a fault: it is behind those bytes. Returns 0,
  * CA_EREAD, CA_ETRUNCATED or CA_ECHECKSUM (broken gzip), CA_ETRAILING (bytes behind it).
  */
 int ca_source_read(struct ca_source *s, void *buf, size_t n, size_t *got, struct ca_err *err) CA_CHECK_ME;

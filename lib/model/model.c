@@ -419,6 +419,14 @@ ca_real *ca_model_tensor_row(struct ca_model *m, const struct ca_model_tensor *t
     return dense ? dense + ca_graph_get_param(ca_net_graph(m->net), t->index)->at : NULL;
 }
 
+ca_real *ca_model_tensor_rows(struct ca_model *m, const struct ca_model_tensor *t, enum ca_state kind, size_t *stride)
+{
+    ca_real *first = t->rows ? ca_model_tensor_row(m, t, 0, kind) : NULL;
+
+    *stride = first && t->rows > 1 ? (size_t)(ca_model_tensor_row(m, t, 1, kind) - first) : t->row_len;
+    return first;
+}
+
 int ca_model_reset_optimizer(struct ca_model *m, struct ca_err *err)
 {
     int rc = ca_net_settle(m->net, err);
@@ -471,8 +479,9 @@ int ca_model_check(struct ca_model *m, struct ca_err *err)
         return rc;
     for (size_t i = 0; i < ca_model_n_tensors(m); i++) {
         struct ca_model_tensor t = ca_model_get_tensor(m, i);
-        for (size_t r = 0; r < t.rows; r++) {
-            const ca_real *row = ca_model_tensor_row(m, &t, r, CA_STATE_WEIGHT);
+        size_t stride;
+        const ca_real *row = ca_model_tensor_rows(m, &t, CA_STATE_WEIGHT, &stride);
+        for (size_t r = 0; r < t.rows; r++, row += stride) {
             ca_real sum = 0; /* not finite as soon as one of them is not: x - x is 0 or NaN */
             for (size_t k = 0; k < t.row_len; k++)
                 sum += row[k] - row[k];

@@ -136,6 +136,8 @@ size_t ca_model_n_learned(const struct ca_model *m); /* the first so many have m
 struct ca_model_tensor ca_model_get_tensor(const struct ca_model *m, size_t i);
 /* row_len elements; NULL for moments of a buffer or where there is no optimizer state. */
 ca_real *ca_model_tensor_row(struct ca_model *m, const struct ca_model_tensor *t, size_t row, enum ca_state kind);
+/* Row 0; row r is r * *stride elements behind it. NULL as above, and where there is no row. */
+ca_real *ca_model_tensor_rows(struct ca_model *m, const struct ca_model_tensor *t, enum ca_state kind, size_t *stride);
 
 /* After training: CA_ENUMERIC naming the first tensor with a weight that is not finite. Settles the network. */
 int ca_model_check(struct ca_model *m, struct ca_err *err) CA_CHECK_ME;

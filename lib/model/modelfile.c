@@ -624,8 +624,9 @@ static int give(void *arg, size_t i, struct ca_st_sink *sink, struct ca_err *err
 {
     const struct saving *s = arg;
     struct ca_model_tensor t;
+    const ca_real *row;
     float piece[PIECE];
-    size_t used = 0, state;
+    size_t used = 0, state, stride;
     int rc = 0;
 
     if (i == s->total + s->n_extra)
@@ -633,16 +634,19 @@ static int give(void *arg, size_t i, struct ca_st_sink *sink, struct ca_err *err
     if (i >= s->total)
         return ca_st_put(sink, s->m->extra[i - s->total].data, s->m->extra[i - s->total].bytes, err);
     t = nth(s, i, &state);
-    for (size_t r = 0; r < t.rows && !rc; r++) {
-        const ca_real *row = ca_model_tensor_row(s->m, &t, r, states[state]);
-        for (size_t k = 0; k < t.row_len && !rc; k++) {
-            piece[used++] = (float)row[k];
+    row = ca_model_tensor_rows(s->m, &t, states[state], &stride);
+    for (size_t r = 0; r < t.rows && !rc; r++, row += stride)
+        for (size_t k = 0; k < t.row_len && !rc;) {
+            size_t n = t.row_len - k < PIECE - used ? t.row_len - k : PIECE - used;
+            for (size_t l = 0; l < n; l++)
+                piece[used + l] = (float)row[k + l];
+            k += n;
+            used += n;
             if (used == PIECE) {
                 rc = ca_st_put(sink, piece, sizeof piece, err);
                 used = 0;
             }
         }
-    }
     return rc || !used ? rc : ca_st_put(sink, piece, used * sizeof *piece, err);
 }
 
@@ -727,7 +731,7 @@ int ca_model_write(struct ca_model *m, struct ca_out *out, unsigned flags, const
         t[n].dim[0] = m->vocabulary_size;
         n++;
     }
-    rc = ca_st_write(out, t, n, meta, give, &s, err);
+    rc = ca_st_write(out, t, n, meta, give, &s, ca_net_pool(m->net), err);
 done:
     json_decref(meta);
     ca_arena_fini(&names);

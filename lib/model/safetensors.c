@@ -504,14 +504,59 @@ static int digest_tensor(const struct ca_st_tensor *t, size_t i, ca_st_source *s
     return rc;
 }
 
+/* Checksums of all tensors. */
+struct digests {
+    const struct ca_st_tensor *t;
+    ca_st_source *source;
+    void *arg;
+    struct sum {
+        char hex[CA_DIGEST_HEX];
+        struct ca_err err;
+    } *sum;
+};
+
+static void digest_task(void *arg, size_t i, unsigned worker)
+{
+    struct digests *d = arg;
+    int rc = digest_tensor(&d->t[i], i, d->source, d->arg, d->sum[i].hex, &d->sum[i].err);
+
+    (void)worker;
+    if (rc && !d->sum[i].err.code)
+        d->sum[i].err.code = rc;
+}
+
+/* The tensors' places in the file and their checksums, in the pool where there is one. */
+static int lay_out(struct ca_st_tensor *t, size_t n, struct digests *d, struct ca_pool *pool, struct ca_err *err)
+{
+    uint64_t at = 0;
+
+    for (size_t i = 0; i < n; i++) {
+        if (shape_bytes(&t[i], &t[i].bytes))
+            return ca_err_set(err, CA_EINTERNAL, "tensor '%.100s' is too large", t[i].name);
+        t[i].offset = at;
+        at += t[i].bytes;
+    }
+    if (!(d->sum = ca_mem_zalloc(n, sizeof *d->sum, err)))
+        return CA_EMEMORY;
+    if (pool)
+        ca_pool_run(pool, n, digest_task, d);
+    for (size_t i = 0; i < n; i++) {
+        if (!pool)
+            digest_task(d, i, 0);
+        if (d->sum[i].err.code) {
+            *err = d->sum[i].err;
+            return err->code;
+        }
+    }
+    return 0;
+}
+
 /* The header as an object: metadata with checksums first, then the tensors in order. */
-static int make_header(json_t *header, struct ca_st_tensor *t, size_t n, const json_t *metadata, ca_st_source *source,
-                       void *arg, struct ca_err *err)
+static int make_header(json_t *header, const struct ca_st_tensor *t, size_t n, const json_t *metadata,
+                       const struct digests *d, struct ca_err *err)
 {
     json_t *meta = json_object();
-    char hex[CA_DIGEST_HEX];
     struct ca_buf key = {0};
-    uint64_t at = 0;
     int rc;
 
     if ((rc = ca_json_set(header, "__metadata__", meta, err)) ||
@@ -521,23 +566,20 @@ static int make_header(json_t *header, struct ca_st_tensor *t, size_t n, const j
         return ca_err_set(err, CA_EMEMORY, "out of memory: cannot build a JSON object");
     for (size_t i = 0; i < n && !rc; i++) {
         json_t *shape = json_array();
-        if (shape_bytes(&t[i], &t[i].bytes))
-            rc = ca_err_set(err, CA_EINTERNAL, "tensor '%.100s' is too large", t[i].name);
-        t[i].offset = at;
-        at += t[i].bytes;
         for (unsigned k = 0; shape && k < t[i].n_dims && !rc; k++)
             if (json_array_append_new(shape, json_integer((json_int_t)t[i].dim[k])))
                 rc = ca_err_set(err, CA_EMEMORY, "out of memory: cannot build a JSON array");
         if (!rc)
             rc = ca_json_set(header, t[i].name,
                              json_pack("{s:s, s:O, s:[I,I]}", "dtype", dtypes[t[i].dtype].name, "shape", shape,
-                                       "data_offsets", (json_int_t)t[i].offset, (json_int_t)at),
+                                       "data_offsets", (json_int_t)t[i].offset,
+                                       (json_int_t)(t[i].offset + t[i].bytes)),
                              err);
         json_decref(shape);
         ca_buf_clear(&key);
         ca_buf_printf(&key, SUM_PREFIX "%s", t[i].name);
-        if (!rc && !(rc = ca_buf_check(&key, err)) && !(rc = digest_tensor(&t[i], i, source, arg, hex, err)))
-            rc = ca_json_set(meta, key.data, json_string(hex), err);
+        if (!rc && !(rc = ca_buf_check(&key, err)))
+            rc = ca_json_set(meta, key.data, json_string(d->sum[i].hex), err);
     }
     ca_buf_fini(&key);
     return rc;
@@ -582,18 +624,22 @@ done:
 }
 
 int ca_st_write(struct ca_out *out, struct ca_st_tensor *t, size_t n, const json_t *metadata, ca_st_source *source,
-                void *arg, struct ca_err *err)
+                void *arg, struct ca_pool *pool, struct ca_err *err)
 {
+    struct digests d = {.t = t, .source = source, .arg = arg};
     struct ca_st_sink sink = {.out = out};
     json_t *header = json_object();
     int rc = header ? 0 : ca_err_set(err, CA_EMEMORY, "out of memory: cannot build a JSON object");
 
     if (!rc)
-        rc = make_header(header, t, n, metadata, source, arg, err);
+        rc = lay_out(t, n, &d, pool, err);
+    if (!rc)
+        rc = make_header(header, t, n, metadata, &d, err);
     if (!rc)
         rc = write_header(out, header, err);
     for (size_t i = 0; i < n && !rc; i++)
         rc = pass(&t[i], i, &sink, source, arg, err);
+    ca_mem_free(d.sum);
     json_decref(header);
     return rc;
 }

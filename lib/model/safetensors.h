@@ -12,6 +12,7 @@
 
 #include "base/in.h"
 #include "base/out.h"
+#include "base/pool.h"
 
 #define CA_ST_MAX_HEADER ((uint64_t)100 * 1000 * 1000) /* as the reference implementation */
 #define CA_ST_MAX_TENSORS ((size_t)1 << 16)
@@ -70,8 +71,11 @@ struct ca_st_sink;
 typedef int ca_st_source(void *arg, size_t tensor, struct ca_st_sink *sink, struct ca_err *err);
 int ca_st_put(struct ca_st_sink *sink, const void *data, size_t n, struct ca_err *err) CA_CHECK_ME;
 
-/* Tensors in the order given. metadata: object of strings, borrowed. */
+/*
+ * Tensors in the order given. metadata: object of strings, borrowed. With a
+ * pool, checksums are made in it, source being asked for several tensors at a time. pool may be NULL.
+ */
 int ca_st_write(struct ca_out *out, struct ca_st_tensor *tensors, size_t n, const json_t *metadata,
-                ca_st_source *source, void *arg, struct ca_err *err) CA_CHECK_ME;
+                ca_st_source *source, void *arg, struct ca_pool *pool, struct ca_err *err) CA_CHECK_ME;
 
 #endif

@@ -65,11 +65,9 @@ int ca_scorer_next(struct ca_scorer *s, struct ca_block *b, const float **logit,
     struct ca_feed feed;
     int rc;
 
-    ca_rows_clear(s->rows);
-    rc = ca_reader_fill(s->r, s->rows, BATCH, err);
+    rc = ca_reader_batch(s->r, s->rows, BATCH, b, err);
     if (rc <= 0)
         return rc;
-    *b = ca_rows_view(s->rows);
     b->first_row = s->done;
     if ((rc = ca_binding_feed(&s->bind, b, &feed, err)))
         return rc;

@@ -18,7 +18,8 @@ struct training {
     const struct ca_train_opts *o;
     struct ca_train_result *res;
     struct ca_binding bind, teacher_bind;
-    struct ca_rows *rows;
+    struct ca_rows *rows;       /* a batch that had to be gathered */
+    struct ca_block batch;
     float *teacher_logit;       /* o->batch of them, when a teacher is asked */
     int label, teacher, weight; /* columns, -1 for none */
     double started_s;           /* of the stretch of training that is running */
@@ -167,7 +168,7 @@ static int place_fault(const struct training *t, int rc, struct ca_err *err)
 
 static int one_batch(struct training *t, struct ca_err *err)
 {
-    struct ca_block b = ca_rows_view(t->rows);
+    struct ca_block b = t->batch;
     struct ca_target target = {.label = ca_block_f32(&b, (size_t)t->label)};
     struct ca_feed feed, asked;
     double sum = 0;
@@ -225,14 +226,14 @@ static int begin_shuffle(struct training *t, uint64_t epoch, struct ca_err *err)
     return rc;
 }
 
-/* The next batch into t->rows: 1, 0 at the end, or a fault. */
+/* The next batch: 1, 0 at the end, or a fault. */
 static int fill(struct training *t, struct ca_err *err)
 {
     size_t have = 0;
 
-    ca_rows_clear(t->rows);
     if (!t->shuffle)
-        return ca_reader_fill(t->r, t->rows, t->o->batch, err);
+        return ca_reader_batch(t->r, t->rows, t->o->batch, &t->batch, err);
+    ca_rows_clear(t->rows);
     while (have < t->o->batch) {
         size_t n = t->bucket.rows - t->given;
         int rc;
@@ -253,6 +254,7 @@ static int fill(struct training *t, struct ca_err *err)
         t->given += n;
         have += n;
     }
+    t->batch = ca_rows_view(t->rows);
     return have > 0;
 }
 

@@ -66,9 +66,23 @@ void ca_gemm_tn(size_t m, size_t n, size_t k, const ca_real *a, size_t lda, cons
     gemm(CblasTrans, CblasNoTrans, m, n, k, a, lda, b, ldb, beta, c, ldc);
 }
 
+/*
+ * What OpenBLAS itself does before a fork: its threads, made when it was loaded, end. Nobody gives them work here, and
+ * they would spin for a tenth of a second on a processor that is wanted. Flavours without threads lack it.
+ */
+extern int blas_thread_shutdown_(void) __attribute__((weak));
+
 void ca_blas_start(void)
 {
     openblas_set_num_threads(1);
+    if (blas_thread_shutdown_)
+        (void)blas_thread_shutdown_();
+}
+
+/* Also for programs that load OpenBLAS and never make a network. */
+__attribute__((constructor)) static void start(void)
+{
+    ca_blas_start();
 }
 
 const char *ca_blas_engine(void)

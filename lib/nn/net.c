@@ -131,20 +131,39 @@ static int alloc_workers(struct ca_net *n, struct ca_err *err)
     return 0;
 }
 
+/* Tables that are being made, each with what went wrong. */
+struct table_births {
+    struct ca_net *n;
+    struct ca_err *err;
+};
+
+static void make_table(void *arg, size_t i, unsigned worker)
+{
+    struct table_births *b = arg;
+    const struct ca_table_spec *spec = &b->n->graph->table[i];
+
+    (void)worker;
+    if (!ca_table_init(&b->n->table[i], spec->rows, spec->width, !ca_inside_trains(b->n), &b->err[i]))
+        b->n->table[i].padded = spec->padded;
+}
+
+/* In the pool, since memory that is new to the process costs as much as what is drawn into it. */
 static int alloc_tables(struct ca_net *n, struct ca_err *err)
 {
-    const struct ca_graph *g = n->graph;
+    struct table_births b = {n, ca_mem_zalloc(n->graph->n_tables, sizeof *b.err, err)};
+    int rc = 0;
 
-    n->table = ca_mem_zalloc(g->n_tables, sizeof *n->table, err);
-    if (!n->table)
+    n->table = ca_mem_zalloc(n->graph->n_tables, sizeof *n->table, err);
+    if (!n->table || !b.err) {
+        ca_mem_free(b.err);
         return CA_EMEMORY;
-    for (size_t i = 0; i < g->n_tables; i++) {
-        int code = ca_table_init(&n->table[i], g->table[i].rows, g->table[i].width, !ca_inside_trains(n), err);
-        if (code)
-            return code;
-        n->table[i].padded = g->table[i].padded;
     }
-    return 0;
+    ca_pool_run(n->pool, n->graph->n_tables, make_table, &b);
+    for (size_t i = 0; i < n->graph->n_tables && !rc; i++)
+        if ((rc = b.err[i].code))
+            *err = b.err[i];
+    ca_mem_free(b.err);
+    return rc;
 }
 
 struct ca_net *ca_net_new(struct ca_graph *g, struct ca_pool *pool, uint64_t seed, unsigned flags, struct ca_err *err)
@@ -164,12 +183,12 @@ struct ca_net *ca_net_new(struct ca_graph *g, struct ca_pool *pool, uint64_t see
         (void)ca_err_set(err, CA_EINTERNAL, "a network was made of an unfinished graph");
         goto fail;
     }
+    ca_blas_start();
     if (alloc_dense(n, err) || ca_backplan_init(&n->back, g, err) || alloc_workers(n, err) || alloc_tables(n, err) ||
         ca_adam_clock_init(&n->dense_clock, &n->adam, n->adam.lr_dense, 0, 0, err) ||
         ca_adam_clock_init(&n->table_clock, &n->adam, n->adam.lr_table, 0, 1, err))
         goto fail;
     ca_net_want(n, CA_STEP_ALL);
-    ca_blas_start();
     if (!(flags & CA_NET_BLANK)) {
         init_buffers(n);
         ca_pool_run(pool, g->n_params, init_param, n);
@@ -215,6 +234,11 @@ void ca_net_free(struct ca_net *n)
     ca_adam_clock_fini(&n->table_clock);
     ca_graph_free(n->graph);
     ca_mem_free(n);
+}
+
+struct ca_pool *ca_net_pool(const struct ca_net *n)
+{
+    return n->pool;
 }
 
 const struct ca_graph *ca_net_graph(const struct ca_net *n)

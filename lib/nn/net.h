@@ -48,6 +48,7 @@ struct ca_net *ca_net_new(struct ca_graph *g, struct ca_pool *pool, uint64_t see
     CA_CHECK_ME;
 void ca_net_free(struct ca_net *n);
 const struct ca_graph *ca_net_graph(const struct ca_net *n);
+struct ca_pool *ca_net_pool(const struct ca_net *n); /* the one it was made with */
 void ca_net_set_adam(struct ca_net *n, const struct ca_adam *a);
 struct ca_adam ca_net_adam(const struct ca_net *n);
 void ca_net_set_regular(struct ca_net *n, const struct ca_regular *r);

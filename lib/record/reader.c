@@ -552,6 +552,25 @@ int ca_reader_fill(struct ca_reader *r, struct ca_rows *out, size_t want, struct
     return 1;
 }
 
+int ca_reader_batch(struct ca_reader *r, struct ca_rows *spare, size_t want, struct ca_block *b, struct ca_err *err)
+{
+    int rc = 1;
+
+    if (r->used >= r->have->block.rows && (rc = advance(r, err)) <= 0)
+        return rc;
+    if (r->have->block.rows - r->used < want) {
+        ca_rows_clear(spare);
+        rc = ca_reader_fill(r, spare, want, err);
+        *b = ca_rows_view(spare);
+        return rc;
+    }
+    *b = rest(r);
+    b->rows = want;
+    r->used = want;
+    r->rows_read += (int64_t)want;
+    return 1;
+}
+
 int64_t ca_reader_rows_read(const struct ca_reader *r)
 {
     return r->rows_read;

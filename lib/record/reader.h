@@ -41,6 +41,13 @@ int ca_reader_next(struct ca_reader *r, struct ca_block *b, struct ca_err *err) 
 int ca_reader_fill(struct ca_reader *r, struct ca_rows *out, size_t want, struct ca_err *err) CA_CHECK_ME;
 
 /*
+ * The same rows as one block, for those who need no copy: in place where a block of the stream has them all, else
+ * gathered in spare, whose rows are replaced. Valid until the next call on either.
+ */
+int ca_reader_batch(struct ca_reader *r, struct ca_rows *spare, size_t want, struct ca_block *b, struct ca_err *err)
+    CA_CHECK_ME;
+
+/*
  * Blocks are read, checked and decoded by a thread of their own from now on, a
  * few ahead of who asks for them; with threads 1 nothing changes, since then
  * one is all there is to be. What comes out is the same, faults included. Load

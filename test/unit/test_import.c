@@ -134,50 +134,98 @@ static void schemas(void)
     ca_schema_file_fini(&s);
 }
 
-/* Text of a schema to one block; what is found is printed into got as columns. */
-static void encode(struct ca_buf *got, const char *schema, const char *text)
+#define PARTS 5
+
+/* All rows, from up to so many parts at a time, into rows; the bad ones to got. */
+static int read_rows(struct ca_encoder *e, struct ca_scan *scan, int header, size_t parts, struct ca_rows *rows,
+                     struct ca_buf *got, struct ca_err *err)
+{
+    size_t n, at = 0, good[PARTS] = {0};
+    int rc = ca_encoder_room(e, parts, err);
+
+    rc = rc ? rc : ca_scan_room(scan, 1, parts, err);
+    while (!rc && (rc = ca_scan_cut(scan, parts, 1, SIZE_MAX, &n, err)) > 0) {
+        const struct ca_scan_batch *b[PARTS];
+        struct ca_encoded out;
+        size_t sound = 0;
+
+        rc = 0;
+        for (size_t i = n; i-- > 0;) {
+            size_t first = 0;
+            b[i] = ca_scan_part(scan, i, i);
+            if (header && b[i]->starts_file && b[i]->rows && (first = 1) && (rc = ca_encoder_header(e, b[i], err)))
+                return rc;
+            if ((rc = ca_encoder_check(e, i, b[i], first, &good[i], err)))
+                return rc;
+        }
+        for (size_t i = 0; i < n; i++)
+            if ((rc = ca_scan_settle(scan, i, err)) < 0)
+                return rc;
+            else
+                sound += (size_t)rc;
+        rc = 0;
+        for (size_t c = 0; c < ca_encoder_schema(e)->n; c++)
+            for (size_t i = 0; i < sound && !rc; i++)
+                rc = ca_encoder_number(e, i, c, good[i], err);
+        for (size_t i = 0; i < sound && !rc; i++) {
+            ca_encoder_take(e, i, &out);
+            for (size_t k = 0; k < out.n_bad; k++)
+                ca_buf_printf(got, "bad %zu %s %s\n", at + out.bad[k].row, out.bad[k].fault,
+                              out.bad[k].column ? out.bad[k].column : "-");
+            rc = ca_rows_append(rows, &out.block, 0, out.block.rows, err);
+            at += b[i]->rows;
+        }
+    }
+    return rc;
+}
+
+/* Text of a schema to columns; what is found is printed into got. */
+static void encode(struct ca_buf *got, const char *schema, const char *text, size_t parts)
 {
     struct ca_schema_file s;
     struct ca_vocab *v = ca_vocab_new(NULL);
     struct ca_encoder *e = NULL;
     struct ca_scan *scan = NULL;
     struct ca_source *source;
-    struct ca_scan_batch b;
-    struct ca_encoded out;
+    struct ca_rows *rows = NULL;
+    struct ca_block block;
+    struct ca_buf bad = {0};
     struct ca_err err = {0};
     char path[] = "/tmp/ca-import-XXXXXX", *paths[1] = {path};
     int fd = mkstemp(path);
 
     OK(fd >= 0 && write(fd, text, strlen(text)) == (ssize_t)strlen(text) && !close(fd), "text to encode");
     ca_buf_clear(got);
-    if (parse(&s, schema, &err) || ca_encoder_new(&e, &s, v, 1, 0, NULL, &err) ||
+    if (parse(&s, schema, &err) || ca_encoder_new(&e, &s, v, 1, 0, &err) ||
         ca_source_open(&source, paths, 1, 0, &err) ||
         ca_scan_open(&scan, source, &(struct ca_scan_rule){s.delimiter, s.quotes, s.format >= CA_TEXT_LIBSVM}, &err) ||
-        ca_scan_next(scan, 100, &b, &err) != 1 || (s.header && ca_encoder_header(e, &b, &err)) ||
-        ca_encoder_rows(e, &b, (size_t)s.header, &out, &err)) {
+        !(rows = ca_rows_new(ca_encoder_schema(e), &err)) || read_rows(e, scan, s.header, parts, rows, &bad, &err)) {
         ca_buf_printf(got, "error %s\n", err.text);
         goto done;
     }
-    for (size_t c = 0; c < out.block.schema->n; c++) {
-        const struct ca_column *col = &out.block.schema->col[c];
+    block = ca_rows_view(rows);
+    for (size_t c = 0; c < block.schema->n; c++) {
+        const struct ca_column *col = &block.schema->col[c];
         ca_buf_str(got, col->name);
-        for (size_t r = 0; r < out.block.rows; r++) {
+        for (size_t r = 0; r < block.rows; r++) {
             ca_buf_char(got, ' ');
             if (col->is_list)
-                for (uint32_t k = out.block.col[c].start[r]; k < out.block.col[c].start[r + 1]; k++)
-                    ca_buf_printf(got, "%u.", ca_block_u32(&out.block, c)[k]);
+                for (uint32_t k = block.col[c].start[r]; k < block.col[c].start[r + 1]; k++)
+                    ca_buf_printf(got, "%u.", ca_block_u32(&block, c)[k]);
             else if (col->type == CA_TYPE_F32)
-                ca_buf_float(got, ca_block_f32(&out.block, c)[r]);
+                ca_buf_float(got, ca_block_f32(&block, c)[r]);
             else if (col->type == CA_TYPE_U32)
-                ca_buf_printf(got, "%u", ca_block_u32(&out.block, c)[r]);
+                ca_buf_printf(got, "%u", ca_block_u32(&block, c)[r]);
             else
-                ca_buf_printf(got, "%lld", (long long)ca_block_i64(&out.block, c)[r]);
+                ca_buf_printf(got, "%lld", (long long)ca_block_i64(&block, c)[r]);
         }
         ca_buf_char(got, '\n');
     }
-    for (size_t i = 0; i < out.n_bad; i++)
-        ca_buf_printf(got, "bad %zu %s %s\n", out.bad[i].row, out.bad[i].fault, out.bad[i].column ? out.bad[i].column : "-");
+    ca_buf_add(got, bad.data, bad.len);
+    ca_buf_char(got, '\0');
 done:
+    ca_buf_fini(&bad);
+    ca_rows_free(rows);
     ca_scan_close(scan);
     ca_encoder_free(e);
     ca_vocab_free(v);
@@ -189,9 +237,11 @@ static void encodes(const char *schema, const char *text, const char *want, cons
 {
     struct ca_buf got = {0};
 
-    encode(&got, schema, text);
-    if (!STR_EQ(got.data ? got.data : "", want, what))
-        (void)printf("# got %s\n", got.data);
+    for (size_t parts = 1; parts <= PARTS; parts++) {
+        encode(&got, schema, text, parts);
+        if (!STR_EQ(got.data ? got.data : "", want, what))
+            (void)printf("# in up to %zu parts: got %s\n", parts, got.data);
+    }
     ca_buf_fini(&got);
 }
 

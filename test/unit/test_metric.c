@@ -253,9 +253,58 @@ static void check_soft(void)
     ca_auc_fini(&b);
 }
 
+/* Every pair of rows with its weights, in long double. */
+static double by_pairs(const float *score, const float *label, const float *weight, size_t n)
+{
+    long double wins = 0, positives = 0, negatives = 0;
+
+    for (size_t i = 0; i < n; i++) {
+        positives += (long double)weight[i] * (long double)label[i];
+        negatives += (long double)weight[i] * (1 - (long double)label[i]);
+        for (size_t k = 0; k < n; k++)
+            wins += (long double)weight[i] * (long double)label[i] * (long double)weight[k] * (1 - (long double)label[k]) *
+                    (score[i] > score[k] ? 1 : score[i] < score[k] ? 0 : 0.5L);
+    }
+    return (double)(wins / positives / negatives);
+}
+
+/* Scores of every sign and size, equal ones among them, weights, labels between 0 and 1; buffers that hold all or little. */
+static void check_pairs(void)
+{
+    enum { ROWS = 1500 };
+    static const float odd[] = {0.0f, -0.0f, 1e-45f, -1e-45f, 3e38f, -3e38f, INFINITY, -INFINITY, 1.0f, 1.00000012f};
+    static float score[ROWS], label[ROWS], weight[ROWS];
+
+    for (int kind = 0; kind < 3; kind++) {
+        double want;
+
+        for (uint64_t i = 0; i < ROWS; i++) {
+            score[i] = kind == 0 ? (float)(draw(i, 0) - 8388608) * 1e-6f
+                                 : kind == 1 ? (float)(draw(i, 0) % 7 - 3) : odd[(uint64_t)draw(i, 0) % 10];
+            label[i] = kind == 2 ? (float)(draw(i, 1) % 5) / 4.0f : (float)(draw(i, 1) % 2);
+            weight[i] = kind == 0 ? 1.0f : (float)(draw(i, 2) % 9) / 3.0f;
+        }
+        want = by_pairs(score, label, weight, ROWS);
+        for (size_t limit = 7; limit < 3 * ROWS; limit *= 9) {
+            struct ca_auc a = {.pairs.limit = limit};
+            struct ca_auc_area area = {0};
+            struct ca_err err = {0};
+            int rc = 0;
+
+            for (size_t i = 0; i < ROWS && !rc; i++)
+                rc = ca_auc_add(&a, 0, score[i], label[i], weight[i], &err);
+            rc = rc ? rc : ca_auc_walk(&a, take, &area, &err);
+            OK(!rc, "an area");
+            CLOSE(area.auc, want, 1e-14, "is what all pairs of rows give");
+            ca_auc_fini(&a);
+        }
+    }
+}
+
 int main(void)
 {
     check_golden();
+    check_pairs();
     check_buffers();
     check_merge();
     check_slices();

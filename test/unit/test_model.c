@@ -497,7 +497,7 @@ static void check_lie(struct ca_model *m, const char *architecture, const char *
         for (unsigned k = 0; k < x.n_dims; k++)
             t[i].dim[k] = x.dim[k];
     }
-    if (ca_out_open(&out, path, NULL) || ca_st_write(out, t, n, meta, give, m, NULL) || ca_out_close(out, NULL))
+    if (ca_out_open(&out, path, NULL) || ca_st_write(out, t, n, meta, give, m, NULL, NULL) || ca_out_close(out, NULL))
         abort();
     json_decref(meta);
     rc = ca_model_load(&loaded, path, 0, pool, &err);

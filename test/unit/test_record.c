@@ -274,6 +274,15 @@ static void test_random_access(const struct ca_head *h, const struct ca_block *a
                 seeks &= b.first_row == (int64_t)row && same(&b, 0, all, row, b.rows);
             seeks &= !rc && row == all->rows;
         }
+        for (size_t want_rows = 1; want_rows <= 40; want_rows++) {
+            int rc;
+            seeks &= !ca_reader_seek(r, 0, &err);
+            for (size_t row = 0; (rc = ca_reader_batch(r, got, want_rows, &b, &err)) == 1; row += b.rows) {
+                size_t left = all->rows - row;
+                seeks &= b.rows == (left < want_rows ? left : want_rows) && same(&b, 0, all, row, b.rows);
+            }
+            seeks &= !rc && ca_reader_row(r) == (int64_t)all->rows;
+        }
         for (size_t row = 0; row <= all->rows; row++) {
             seeks &= !ca_reader_seek(r, (int64_t)row, &err) &&
                      ca_reader_next(r, &b, &err) == (row < all->rows) &&

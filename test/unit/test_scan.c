@@ -4,8 +4,11 @@
 
 #include "base/buf.h"
 #include "base/mem.h"
+#include "base/rng.h"
 #include "data/scan.h"
 #include "tap.h"
+
+#define MOST_PARTS 13
 
 static const struct ca_scan_rule csv = {',', 1, 0}, tsv = {'\t', 0, 0}, words = {' ', 0, 1};
 
@@ -33,36 +36,61 @@ static struct ca_scan *scan(const struct ca_scan_rule *rule, char *const *paths,
     return ca_scan_open(&s, source, rule, &err) ? NULL : s;
 }
 
-/* All rows as "line:[field][field]" or "line:!fault", one after the other, read max rows at a time. */
-static void render(struct ca_buf *out, const struct ca_scan_rule *rule, const void *text, size_t n, size_t max)
+static void render_batch(struct ca_buf *out, const struct ca_scan_batch *b)
 {
+    for (size_t r = 0; r < b->rows; r++) {
+        const struct ca_scan_row *row = &b->row[r];
+        ca_buf_printf(out, "%lld:", (long long)row->line);
+        if (row->fault)
+            ca_buf_printf(out, "!%s", row->fault);
+        for (size_t f = 0; !row->fault && f < row->n; f++) {
+            ca_buf_char(out, '[');
+            ca_buf_add(out, b->field[row->first + f].p, b->field[row->first + f].n);
+            ca_buf_char(out, ']');
+        }
+        ca_buf_char(out, '\n');
+    }
+}
+
+/*
+ * All rows as "line:[field][field]" or "line:!fault", one after the other, read max rows at a time, or in up to
+ * `parts` parts of the size `bytes`, the last part first.
+ */
+static void render_parts(struct ca_buf *out, const struct ca_scan_rule *rule, const void *text, size_t n, size_t max,
+                         size_t parts, size_t bytes)
+{
+    const struct ca_scan_batch *part[MOST_PARTS];
     struct ca_scan_batch b;
     struct ca_err err = {0};
     char path[32], *paths[1] = {path};
     struct ca_scan *s;
+    size_t found;
     int rc;
 
     ca_buf_clear(out);
     put(path, text, n);
     s = scan(rule, paths, 1);
-    while (s && (rc = ca_scan_next(s, max, &b, &err)) > 0)
-        for (size_t r = 0; r < b.rows; r++) {
-            const struct ca_scan_row *row = &b.row[r];
-            ca_buf_printf(out, "%lld:", (long long)row->line);
-            if (row->fault)
-                ca_buf_printf(out, "!%s", row->fault);
-            for (size_t f = 0; !row->fault && f < row->n; f++) {
-                ca_buf_char(out, '[');
-                ca_buf_add(out, b.field[row->first + f].p, b.field[row->first + f].n);
-                ca_buf_char(out, ']');
-            }
-            ca_buf_char(out, '\n');
-        }
+    while (s && !parts && (rc = ca_scan_next(s, max, &b, &err)) > 0)
+        render_batch(out, &b);
+    if (s && parts && ca_scan_room(s, parts * bytes, parts, &err))
+        parts = 0;
+    while (s && parts && (rc = ca_scan_cut(s, parts, bytes, max, &found, &err)) > 0) {
+        for (size_t i = found; i-- > 0;)
+            part[i] = ca_scan_part(s, i, i);
+        for (size_t i = 0; i < found && (rc = ca_scan_settle(s, i, &err)) >= 0; i++)
+            if (rc)
+                render_batch(out, part[i]);
+    }
     if (err.code)
         ca_buf_printf(out, "error %d", err.code);
     ca_buf_char(out, '\0');
     ca_scan_close(s);
     (void)unlink(path);
+}
+
+static void render(struct ca_buf *out, const struct ca_scan_rule *rule, const void *text, size_t n, size_t max)
+{
+    render_parts(out, rule, text, n, max, 0, 0);
 }
 
 static void expect(const struct ca_scan_rule *rule, const char *text, const char *want, const char *what)
@@ -74,6 +102,11 @@ static void expect(const struct ca_scan_rule *rule, const char *text, const char
         (void)printf("# got %s\n", got.data);
     render(&got, rule, text, strlen(text), 1);
     OK(!strcmp(got.data, want), "the same a row at a time");
+    for (size_t parts = 2; parts <= 5; parts++) {
+        render_parts(&got, rule, text, strlen(text), SIZE_MAX, parts, 1);
+        if (!OK(!strcmp(got.data, want), "the same from small parts"))
+            (void)printf("# from %zu: got %s\n", parts, got.data);
+    }
     ca_buf_fini(&got);
 }
 
@@ -175,6 +208,37 @@ static void buffers(void)
         render(&got, &csv, text.data, text.len, max);
         OK(got.len == want.len && !memcmp(got.data, want.data, want.len), "rows across buffers");
     }
+    for (size_t bytes = 1; bytes < 300000; bytes = 9 * bytes + 1) {
+        render_parts(&got, &csv, text.data, text.len, SIZE_MAX, MOST_PARTS, bytes);
+        OK(got.len == want.len && !memcmp(got.data, want.data, want.len), "rows across parts");
+    }
+    ca_buf_fini(&text);
+    ca_buf_fini(&want);
+    ca_buf_fini(&got);
+}
+
+/* Text of which most is wrong: quotes that open anywhere, line ends within them, NUL. Parts find what one reader finds. */
+static void hostile(void)
+{
+    static const char byte[] = "ab,,\"\"\n\n\r\0";
+    struct ca_rng rng = ca_rng_make(1, "hostile text");
+    struct ca_buf text = {0}, want = {0}, got = {0};
+    int good = 1;
+    uint64_t at = 0;
+
+    for (int round = 0; round < 300; round++) {
+        size_t n = (size_t)(ca_rng_unit(&rng, at++) * 200);
+
+        ca_buf_clear(&text);
+        for (size_t i = 0; i < n; i++)
+            ca_buf_char(&text, byte[(size_t)(ca_rng_unit(&rng, at++) * (sizeof byte - 1))]);
+        render(&want, &csv, text.data, text.len, 1);
+        for (size_t parts = 1; parts <= MOST_PARTS; parts += 3) {
+            render_parts(&got, &csv, text.data, text.len, SIZE_MAX, parts, 1);
+            good &= got.len == want.len && !memcmp(got.data, want.data, want.len);
+        }
+    }
+    OK(good, "broken text in parts");
     ca_buf_fini(&text);
     ca_buf_fini(&want);
     ca_buf_fini(&got);
@@ -221,6 +285,7 @@ int main(void)
     long_row(CA_SCAN_MAX_ROW + 1, "the row is longer than 16777216 bytes", "an over-long row");
     long_row(2 * CA_SCAN_MAX_ROW, "the row is longer than 16777216 bytes", "one twice as long");
     buffers();
+    hostile();
     files();
     return tap_done();
 }
