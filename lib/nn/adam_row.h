@@ -26,6 +26,7 @@ CA_INLINE void ca_adam_step_row(const struct ca_adam_clock *c, size_t n, ca_real
     ca_real b2 = (ca_real)c->rule.beta2, a2 = (ca_real)(1 - c->rule.beta2);
     ca_real rate = c->rate[c->now - c->base], root = c->root[c->now - c->base], eps = (ca_real)c->rule.eps;
 
+    CA_KEEP_LOOP
     for (size_t i = 0; i < n; i++) {
         m[i] = b1 * m[i] + a1 * g[i];
         v[i] = b2 * v[i] + a2 * g[i] * g[i];
@@ -40,6 +41,7 @@ CA_INLINE int ca_adam_quad_holds(ca_real least, size_t n, const ca_real *v)
 
     if (!(least > 0))
         return 1;
+    CA_KEEP_LOOP
     for (size_t i = 0; i < n; i++)
         small |= (v[i] < least) & (v[i] > 0);
     return !small;
@@ -53,6 +55,7 @@ CA_INLINE void ca_adam_rest_row(const struct ca_adam_clock *c, uint64_t from, si
     struct ca_adam_quad q = c->quad[from - c->base];
 
     if (gap > CA_ADAM_PLAIN_REST && ca_adam_quad_holds(q.v_least, n, v)) {
+        CA_KEEP_LOOP
         for (size_t i = 0; i < n; i++) {
             ca_real s = CA_SQRT(v[i]);
             p[i] -= m[i] * (q.a0 / (s + q.e0) + q.a1 / (s + q.e1));
@@ -63,12 +66,14 @@ CA_INLINE void ca_adam_rest_row(const struct ca_adam_clock *c, uint64_t from, si
         for (uint64_t k = 1; k <= live; k++) {
             ca_real w = c->rate[from + k - c->base] * (ca_real)c->pow1[k];
             ca_real x = c->root[from + k - c->base] * (ca_real)c->pow2[k];
+            CA_KEEP_LOOP
             for (size_t i = 0; i < n; i++)
                 p[i] -= w * m[i] / (CA_SQRT(v[i]) * x + eps);
         }
     }
     decay1 = gap <= c->live ? (ca_real)c->pow1[gap] : 0;
     decay2 = (ca_real)(gap <= c->live ? c->pow2[gap] * c->pow2[gap] : pow(c->rule.beta2, (double)gap));
+    CA_KEEP_LOOP
     for (size_t i = 0; i < n; i++) {
         m[i] *= decay1;
         v[i] *= decay2;

@@ -17,11 +17,12 @@ struct ca_table {
     ca_real *data;        /* [rows][stride] */
     struct ca_row_mark {
         uint32_t last;    /* the step the row stands at; 0: no gradient ever, it does not move */
-        uint32_t slot;    /* its place among the touched, if touched[slot] says so too */
+        uint32_t stamp;   /* of its last touch: stamp - base is its place among the touched, if below n_touched */
     } *mark;              /* [rows]; NULL without optimizer state */
 
-    uint32_t *touched;    /* rows, in order of first touch */
+    uint32_t *touched;    /* rows, in order of first touch; room for one more than there are */
     size_t n_touched;
+    uint32_t base;        /* stamp of the first touched; those of before are smaller, so that none need be cleared */
     size_t cap_touched, cap_value, cap_grad, cap_index, cap_dvalue;
     ca_real *value;       /* [n_touched][width] */
     ca_real *grad;        /* [n_touched][width] */
