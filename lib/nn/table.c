@@ -6,7 +6,8 @@
 
 #include "base/banned.h"
 
-#define AHEAD 16 /* rows of prefetch */
+#define AHEAD 16      /* rows of prefetch */
+#define MARKS_AHEAD 64 /* the same where a row is a few instructions */
 #define PIECE 64 /* elements looked at without changing them, at a time */
 
 int ca_table_init(struct ca_table *t, size_t rows, size_t width, int inference, struct ca_err *err)
@@ -87,7 +88,7 @@ CA_INLINE void bring(const struct ca_table *t, const struct ca_adam_clock *clock
     struct ca_row_mark *mark = &t->mark[row];
     ca_real *p = t->data + (size_t)row * 3 * width;
 
-    if (!mark->last || mark->last == clock->now)
+    if (!mark->last || mark->last >= clock->now)
         return;
     ca_adam_rest_row(clock, mark->last, width, p, p + width, p + 2 * width);
     mark->last = (uint32_t)clock->now;
@@ -105,6 +106,8 @@ CA_INLINE void bring_touched(const struct ca_table *t, const struct ca_adam_cloc
         if (s + AHEAD < t->n_touched)
             prefetch_row(row_of(t, t->touched[s + AHEAD]), 3 * width);
         bring(t, clock, t->touched[s], width);
+        /* here and not when it is made: by then the mark is out of the cache */
+        t->mark[t->touched[s]].last = (uint32_t)clock->now + 1;
         memcpy(t->value + s * width, row_of(t, t->touched[s]), width * sizeof *t->value);
     }
 }
@@ -124,8 +127,8 @@ static void number_rows(struct ca_table *t, const uint32_t *restrict ids, uint32
     for (size_t b = 0; b < n; b++) {
         uint32_t row = ids[b], slot = mark[row].stamp - base, fresh = slot >= count;
 
-        if (b + AHEAD < n)
-            __builtin_prefetch(&mark[ids[b + AHEAD]], 1);
+        if (b + MARKS_AHEAD < n)
+            __builtin_prefetch(&mark[ids[b + MARKS_AHEAD]], 1);
         slot = fresh ? count : slot;
         mark[row].stamp = base + slot;
         touched[count] = row;
@@ -184,7 +187,7 @@ CA_INLINE void gather_rows(const struct ca_table *t, const struct ca_adam_clock 
                 __builtin_prefetch(&t->mark[ids[r + AHEAD]]);
         }
         last = t->mark ? t->mark[ids[r]].last : 0;
-        if (last && last != clock->now)
+        if (last && last < clock->now)
             look(t, clock, ids[r], out + r * ld);
         else
             memcpy(out + r * ld, row_of(t, ids[r]), width * sizeof *out);
@@ -221,24 +224,33 @@ CA_CLONES void ca_table_accumulate(struct ca_table *t, size_t n)
         memset(t->grad + slot_of(t, 0) * t->width, 0, t->width * sizeof *t->grad);
 }
 
+static void end_touches(struct ca_table *t)
+{
+    t->base += (uint32_t)t->n_touched;
+    t->n_touched = 0;
+    /* Before stamps of as many rows as there are would pass the largest, they begin anew. */
+    if (t->base <= UINT32_MAX - t->rows)
+        return;
+    for (size_t row = 0; row < t->rows; row++)
+        t->mark[row].stamp = 0;
+    t->base = 1;
+}
+
 CA_INLINE void step_rows(struct ca_table *t, const struct ca_adam_clock *clock, size_t width)
 {
     for (size_t s = 0; s < t->n_touched; s++) {
         ca_real *p = t->data + (size_t)t->touched[s] * 3 * width;
 
-        if (s + AHEAD < t->n_touched) {
+        if (s + AHEAD < t->n_touched)
             prefetch_row(row_of(t, t->touched[s + AHEAD]), 3 * width);
-            __builtin_prefetch(&t->mark[t->touched[s + AHEAD]], 1);
-        }
         ca_adam_step_row(clock, width, p, p + width, p + 2 * width, t->grad + s * width);
-        t->mark[t->touched[s]].last = (uint32_t)clock->now;
     }
 }
 
 CA_CLONES void ca_table_step(struct ca_table *t, const struct ca_adam_clock *clock)
 {
     BY_WIDTH(t, step_rows(t, clock, width));
-    ca_table_forget(t);
+    end_touches(t);
 }
 
 double ca_table_square(const struct ca_table *t)
@@ -297,23 +309,26 @@ CA_CLONES void ca_table_decayed_step(struct ca_table *t, const struct ca_adam_cl
     decayed_rows(t, clock, decay, a, from, to);
 }
 
-CA_CLONES void ca_table_descend(struct ca_table *t, ca_real rate)
+CA_CLONES void ca_table_descend(struct ca_table *t, const struct ca_adam_clock *clock, ca_real rate)
 {
     for (size_t s = 0; s < t->n_touched; s++)
         ca_axpy(t->width, -rate, t->grad + s * t->width, row_of(t, t->touched[s]));
-    ca_table_forget(t);
+    ca_table_forget(t, clock);
 }
 
-void ca_table_forget(struct ca_table *t)
+void ca_table_forget(struct ca_table *t, const struct ca_adam_clock *clock)
 {
-    t->base += (uint32_t)t->n_touched;
-    t->n_touched = 0;
-    /* Before stamps of as many rows as there are would pass the largest, they begin anew. */
-    if (t->base <= UINT32_MAX - t->rows)
-        return;
+    for (size_t s = 0; s < t->n_touched; s++)
+        t->mark[t->touched[s]].last = (uint32_t)clock->now;
+    end_touches(t);
+}
+
+void ca_table_stand(struct ca_table *t, uint64_t step)
+{
     for (size_t row = 0; row < t->rows; row++)
-        t->mark[row].stamp = 0;
-    t->base = 1;
+        t->mark[row].last = (uint32_t)step;
+    for (size_t s = 0; s < t->n_touched; s++)
+        t->mark[t->touched[s]].last = (uint32_t)step + 1;
 }
 
 CA_INLINE void bring_range(const struct ca_table *t, const struct ca_adam_clock *clock, size_t from, size_t to,
