@@ -6,9 +6,9 @@
 
 #include "base/banned.h"
 
-#define AHEAD 16      /* rows of prefetch */
+#define AHEAD 16       /* rows of prefetch */
 #define MARKS_AHEAD 64 /* the same where a row is a few instructions */
-#define PIECE 64 /* elements looked at without changing them, at a time */
+#define PIECE 64       /* elements looked at without changing them, at a time */
 
 int ca_table_init(struct ca_table *t, size_t rows, size_t width, int inference, struct ca_err *err)
 {
