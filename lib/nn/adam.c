@@ -62,6 +62,7 @@ void ca_adam_clock_fini(struct ca_adam_clock *c)
     ca_mem_free(c->rate);
     ca_mem_free(c->root);
     ca_mem_free(c->quad);
+    ca_mem_free(c->fade);
     ca_mem_free(c->moment);
     ca_mem_free(c->pow1);
     ca_mem_free(c->pow2);
@@ -79,6 +80,9 @@ static int grow(struct ca_adam_clock *c, size_t need, struct ca_err *err)
     cap = c->cap;
     if (!code)
         code = ca_mem_grow((void **)&c->quad, &cap, need, sizeof *c->quad, err);
+    cap = c->cap;
+    if (!code)
+        code = ca_mem_grow((void **)&c->fade, &cap, need, sizeof *c->fade, err);
     if (!code)
         c->cap = cap;
     return code;
@@ -121,6 +125,13 @@ static struct ca_adam_quad gauss(const double m[6], double eps)
                                  .e1 = (ca_real)(eps * y1), .v_least = (ca_real)(least * least)};
 }
 
+static struct ca_adam_fade fade_of(const struct ca_adam_clock *c, uint64_t k)
+{
+    if (k > c->live)
+        return (struct ca_adam_fade){.v = (ca_real)pow(c->rule.beta2, (double)k)};
+    return (struct ca_adam_fade){(ca_real)c->pow1[k], (ca_real)(c->pow2[k] * c->pow2[k]), (ca_real)c->pow2[k]};
+}
+
 int ca_adam_clock_tick(struct ca_adam_clock *c, struct ca_err *err)
 {
     uint64_t t = c->now + 1, first;
@@ -135,6 +146,8 @@ int ca_adam_clock_tick(struct ca_adam_clock *c, struct ca_err *err)
     c->root[t - c->base] = (ca_real)root;
     if (!c->rests)
         return 0;
+    c->fade[0] = fade_of(c, 0);
+    c->fade[t - c->base] = fade_of(c, t - c->base);
     /* Every step still live as a last touched one gets this step's point. */
     first = t - c->base > c->live ? t - c->live : c->base;
     for (uint64_t t0 = first; t0 < t; t0++) {

@@ -16,6 +16,11 @@ struct ca_adam_quad {
     ca_real a0, a1, e0, e1, v_least;
 };
 
+/* What a rest of k steps leaves of moments: b1^k, 0 once momentum is spent, and b2^k; and b2^(k/2). */
+struct ca_adam_fade {
+    ca_real m, v, root;
+};
+
 /* The steps of one optimizer: what catching up needs to know of each. */
 struct ca_adam_clock {
     struct ca_adam rule;
@@ -29,6 +34,7 @@ struct ca_adam_clock {
     ca_real *rate;       /* lr / (1 - b1^s) */
     ca_real *root;       /* 1 / sqrt(1 - b2^s) */
     struct ca_adam_quad *quad; /* by last touched step */
+    struct ca_adam_fade *fade; /* by steps of rest */
     double (*moment)[6]; /* ring of live, by last touched step */
     double *pow1, *pow2; /* b1^k, b2^(k/2), k up to live */
 };

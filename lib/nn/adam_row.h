@@ -26,6 +26,7 @@ CA_INLINE void ca_adam_step_row(const struct ca_adam_clock *c, size_t n, ca_real
     ca_real b2 = (ca_real)c->rule.beta2, a2 = (ca_real)(1 - c->rule.beta2);
     ca_real rate = c->rate[c->now - c->base], root = c->root[c->now - c->base], eps = (ca_real)c->rule.eps;
 
+    CA_KEEP_LOOP
     for (size_t i = 0; i < n; i++) {
         m[i] = b1 * m[i] + a1 * g[i];
         v[i] = b2 * v[i] + a2 * g[i] * g[i];
@@ -40,6 +41,7 @@ CA_INLINE int ca_adam_quad_holds(ca_real least, size_t n, const ca_real *v)
 
     if (!(least > 0))
         return 1;
+    CA_KEEP_LOOP
     for (size_t i = 0; i < n; i++)
         small |= (v[i] < least) & (v[i] > 0);
     return !small;
@@ -49,10 +51,12 @@ CA_INLINE void ca_adam_rest_row(const struct ca_adam_clock *c, uint64_t from, si
                                 ca_real *restrict m, ca_real *restrict v)
 {
     uint64_t gap = c->now - from;
-    ca_real eps = (ca_real)c->rule.eps, decay1, decay2;
+    ca_real eps = (ca_real)c->rule.eps;
+    struct ca_adam_fade left = c->fade[gap];
     struct ca_adam_quad q = c->quad[from - c->base];
 
     if (gap > CA_ADAM_PLAIN_REST && ca_adam_quad_holds(q.v_least, n, v)) {
+        CA_KEEP_LOOP
         for (size_t i = 0; i < n; i++) {
             ca_real s = CA_SQRT(v[i]);
             p[i] -= m[i] * (q.a0 / (s + q.e0) + q.a1 / (s + q.e1));
@@ -61,17 +65,17 @@ CA_INLINE void ca_adam_rest_row(const struct ca_adam_clock *c, uint64_t from, si
         /* The sum alone: m and v decay below in one product each. */
         uint64_t live = gap < c->live ? gap : c->live;
         for (uint64_t k = 1; k <= live; k++) {
-            ca_real w = c->rate[from + k - c->base] * (ca_real)c->pow1[k];
-            ca_real x = c->root[from + k - c->base] * (ca_real)c->pow2[k];
+            ca_real w = c->rate[from + k - c->base] * c->fade[k].m;
+            ca_real x = c->root[from + k - c->base] * c->fade[k].root;
+            CA_KEEP_LOOP
             for (size_t i = 0; i < n; i++)
                 p[i] -= w * m[i] / (CA_SQRT(v[i]) * x + eps);
         }
     }
-    decay1 = gap <= c->live ? (ca_real)c->pow1[gap] : 0;
-    decay2 = (ca_real)(gap <= c->live ? c->pow2[gap] * c->pow2[gap] : pow(c->rule.beta2, (double)gap));
+    CA_KEEP_LOOP
     for (size_t i = 0; i < n; i++) {
-        m[i] *= decay1;
-        v[i] *= decay2;
+        m[i] *= left.m;
+        v[i] *= left.v;
     }
 }
 

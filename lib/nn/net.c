@@ -269,11 +269,11 @@ static void step_task(void *arg, size_t task, unsigned worker)
     (void)worker;
     if (task < n->graph->n_tables) {
         if ((s->which & CA_STEP_TABLES) && s->rate > 0)
-            ca_table_descend(&n->table[task], s->rate);
+            ca_table_descend(&n->table[task], &n->table_clock, s->rate);
         else if ((s->which & CA_STEP_TABLES) && !decays(s))
             ca_table_step(&n->table[task], &n->table_clock);
         else
-            ca_table_forget(&n->table[task]);
+            ca_table_forget(&n->table[task], &n->table_clock);
         return;
     }
     from = (task - n->graph->n_tables) * CA_RANGE_DENSE;
@@ -471,8 +471,7 @@ void ca_net_set_steps(struct ca_net *n, unsigned which, uint64_t t)
     ca_adam_clock_restart(&n->table_clock, &n->adam, n->adam.lr_table, t);
     /* Which rows have moments is not known here; one without them rests without moving. */
     for (size_t i = 0; ca_inside_trains(n) && i < n->graph->n_tables; i++)
-        for (size_t r = 0; r < n->table[i].rows; r++)
-            n->table[i].mark[r].last = (uint32_t)t;
+        ca_table_stand(&n->table[i], t);
 }
 
 /* ---- plain access ---- */

@@ -21,6 +21,12 @@
 #endif
 #define CA_INLINE static inline __attribute__((always_inline))
 
+/*
+ * Before a loop over the elements of a row: of a length known to the compiler
+ * it would be unrolled first, and what is unrolled comes out half in scalars.
+ */
+#define CA_KEEP_LOOP _Pragma("GCC unroll 1")
+
 #define CA_LANES 16
 
 /* Lanes of one width of register or another: the compiler cuts them to what the machine has. Never passed by value. */
@@ -86,6 +92,7 @@ CA_INLINE ca_real ca_dot(size_t n, const ca_real *x, const ca_real *y)
 /* y += a x */
 CA_INLINE void ca_axpy(size_t n, ca_real a, const ca_real *restrict x, ca_real *restrict y)
 {
+    CA_KEEP_LOOP
     for (size_t i = 0; i < n; i++)
         y[i] += a * x[i];
 }
@@ -93,6 +100,7 @@ CA_INLINE void ca_axpy(size_t n, ca_real a, const ca_real *restrict x, ca_real *
 /* y += x */
 CA_INLINE void ca_add(size_t n, const ca_real *restrict x, ca_real *restrict y)
 {
+    CA_KEEP_LOOP
     for (size_t i = 0; i < n; i++)
         y[i] += x[i];
 }

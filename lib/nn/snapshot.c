@@ -85,7 +85,7 @@ void ca_snapshot_restore(const struct ca_snapshot *s, struct ca_net *n)
     for (size_t i = 0; i < s->n_tables; i++) {
         struct ca_table *t = &n->table[i];
 
-        ca_table_forget(t);
+        ca_table_forget(t, &n->table_clock);
         memcpy(t->data, s->table[i], t->rows * t->stride * sizeof *t->data);
         /* what was settled stands at the snapshot's step; a row without a gradient so far does not move */
         for (size_t r = 0; r < t->rows; r++)

@@ -6,14 +6,15 @@
 
 #include "base/banned.h"
 
-#define AHEAD 16 /* rows of prefetch */
-#define PIECE 64 /* elements looked at without changing them, at a time */
+#define AHEAD 16       /* rows of prefetch */
+#define MARKS_AHEAD 64 /* the same where a row is a few instructions */
+#define PIECE 64       /* elements looked at without changing them, at a time */
 
 int ca_table_init(struct ca_table *t, size_t rows, size_t width, int inference, struct ca_err *err)
 {
     size_t n;
 
-    *t = (struct ca_table){.rows = rows, .width = width, .stride = inference ? width : 3 * width};
+    *t = (struct ca_table){.rows = rows, .width = width, .stride = inference ? width : 3 * width, .base = 1};
     if (ca_mem_mul(rows, t->stride, &n))
         return ca_err_set(err, CA_EMEMORY, "out of memory: embedding table of %zu x %zu", rows, width);
     t->data = ca_mem_aligned(n, sizeof *t->data, 64, err);
@@ -43,7 +44,7 @@ int ca_table_reserve(struct ca_table *t, size_t batch, struct ca_err *err)
 
     if (rows > t->rows)
         rows = t->rows;
-    if (ca_mem_grow((void **)&t->touched, &t->cap_touched, rows, sizeof *t->touched, err) ||
+    if (ca_mem_grow((void **)&t->touched, &t->cap_touched, rows + 1, sizeof *t->touched, err) ||
         ca_mem_grow((void **)&t->value, &t->cap_value, rows * t->width, sizeof *t->value, err) ||
         ca_mem_grow((void **)&t->grad, &t->cap_grad, rows * t->width, sizeof *t->grad, err) ||
         ca_mem_grow((void **)&t->index, &t->cap_index, batch, sizeof *t->index, err) ||
@@ -57,9 +58,10 @@ static ca_real *row_of(const struct ca_table *t, uint32_t row)
     return t->data + (size_t)row * t->stride;
 }
 
-static int is_touched(const struct ca_table *t, uint32_t row, uint32_t slot)
+/* Place of a row among the touched; n_touched or more if it is not one of them. */
+static uint32_t slot_of(const struct ca_table *t, uint32_t row)
 {
-    return slot < t->n_touched && t->touched[slot] == row;
+    return t->mark[row].stamp - t->base;
 }
 
 /*
@@ -86,7 +88,7 @@ CA_INLINE void bring(const struct ca_table *t, const struct ca_adam_clock *clock
     struct ca_row_mark *mark = &t->mark[row];
     ca_real *p = t->data + (size_t)row * 3 * width;
 
-    if (!mark->last || mark->last == clock->now)
+    if (!mark->last || mark->last >= clock->now)
         return;
     ca_adam_rest_row(clock, mark->last, width, p, p + width, p + 2 * width);
     mark->last = (uint32_t)clock->now;
@@ -104,6 +106,8 @@ CA_INLINE void bring_touched(const struct ca_table *t, const struct ca_adam_cloc
         if (s + AHEAD < t->n_touched)
             prefetch_row(row_of(t, t->touched[s + AHEAD]), 3 * width);
         bring(t, clock, t->touched[s], width);
+        /* here and not when it is made: by then the mark is out of the cache */
+        t->mark[t->touched[s]].last = (uint32_t)clock->now + 1;
         memcpy(t->value + s * width, row_of(t, t->touched[s]), width * sizeof *t->value);
     }
 }
@@ -113,21 +117,32 @@ CA_CLONES static void bring_new(const struct ca_table *t, const struct ca_adam_c
     BY_WIDTH(t, bring_touched(t, clock, from, width));
 }
 
+/* Without branches: whether a row is new is a coin toss, and half of them would be guessed wrong. */
+static void number_rows(struct ca_table *t, const uint32_t *restrict ids, uint32_t *restrict index, size_t n)
+{
+    struct ca_row_mark *restrict mark = t->mark;
+    uint32_t *restrict touched = t->touched;
+    uint32_t base = t->base, count = (uint32_t)t->n_touched;
+
+    for (size_t b = 0; b < n; b++) {
+        uint32_t row = ids[b], slot = mark[row].stamp - base, fresh = slot >= count;
+
+        if (b + MARKS_AHEAD < n)
+            __builtin_prefetch(&mark[ids[b + MARKS_AHEAD]], 1);
+        slot = fresh ? count : slot;
+        mark[row].stamp = base + slot;
+        touched[count] = row;
+        index[b] = slot;
+        count += fresh;
+    }
+    t->n_touched = count;
+}
+
 void ca_table_touch(struct ca_table *t, const struct ca_adam_clock *clock, const uint32_t *ids, size_t at, size_t n)
 {
     size_t known = t->n_touched;
 
-    for (size_t b = 0; b < n; b++) {
-        uint32_t row = ids[b];
-
-        if (b + AHEAD < n)
-            __builtin_prefetch(&t->mark[ids[b + AHEAD]], 1);
-        if (!is_touched(t, row, t->mark[row].slot)) {
-            t->mark[row].slot = (uint32_t)t->n_touched;
-            t->touched[t->n_touched++] = row;
-        }
-        t->index[at + b] = t->mark[row].slot;
-    }
+    number_rows(t, ids, t->index + at, n);
     bring_new(t, clock, known);
     if (t->n_touched > known)
         memset(t->grad + known * t->width, 0, (t->n_touched - known) * t->width * sizeof *t->grad);
@@ -139,7 +154,7 @@ CA_INLINE void copy_rows(size_t width, const uint32_t *index, size_t n, const ca
         memcpy(out + r * ld, from + (size_t)index[r] * width, width * sizeof *out);
 }
 
-void ca_table_gather_touched(const struct ca_table *t, size_t from, size_t n, ca_real *out, size_t ld)
+CA_CLONES void ca_table_gather_touched(const struct ca_table *t, size_t from, size_t n, ca_real *out, size_t ld)
 {
     BY_WIDTH(t, copy_rows(width, t->index + from, n, t->value, out, ld));
 }
@@ -172,7 +187,7 @@ CA_INLINE void gather_rows(const struct ca_table *t, const struct ca_adam_clock 
                 __builtin_prefetch(&t->mark[ids[r + AHEAD]]);
         }
         last = t->mark ? t->mark[ids[r]].last : 0;
-        if (last && last != clock->now)
+        if (last && last < clock->now)
             look(t, clock, ids[r], out + r * ld);
         else
             memcpy(out + r * ld, row_of(t, ids[r]), width * sizeof *out);
@@ -191,7 +206,7 @@ CA_INLINE void copy_block(ca_real *to, size_t n, const ca_real *from, size_t ld,
         memcpy(to + r * width, from + r * ld, width * sizeof *to);
 }
 
-void ca_table_keep(struct ca_table *t, size_t from, size_t n, const ca_real *d, size_t ld)
+CA_CLONES void ca_table_keep(struct ca_table *t, size_t from, size_t n, const ca_real *d, size_t ld)
 {
     BY_WIDTH(t, copy_block(t->dvalue + from * width, n, d, ld, width));
 }
@@ -205,8 +220,20 @@ CA_INLINE void add_rows(size_t width, const uint32_t *index, size_t n, const ca_
 CA_CLONES void ca_table_accumulate(struct ca_table *t, size_t n)
 {
     BY_WIDTH(t, add_rows(width, t->index, n, t->dvalue, t->grad));
-    if (t->padded && is_touched(t, 0, t->mark[0].slot))
-        memset(t->grad + t->mark[0].slot * t->width, 0, t->width * sizeof *t->grad);
+    if (t->padded && slot_of(t, 0) < t->n_touched)
+        memset(t->grad + slot_of(t, 0) * t->width, 0, t->width * sizeof *t->grad);
+}
+
+static void end_touches(struct ca_table *t)
+{
+    t->base += (uint32_t)t->n_touched;
+    t->n_touched = 0;
+    /* Before stamps of as many rows as there are would pass the largest, they begin anew. */
+    if (t->base <= UINT32_MAX - t->rows)
+        return;
+    for (size_t row = 0; row < t->rows; row++)
+        t->mark[row].stamp = 0;
+    t->base = 1;
 }
 
 CA_INLINE void step_rows(struct ca_table *t, const struct ca_adam_clock *clock, size_t width)
@@ -214,19 +241,16 @@ CA_INLINE void step_rows(struct ca_table *t, const struct ca_adam_clock *clock, 
     for (size_t s = 0; s < t->n_touched; s++) {
         ca_real *p = t->data + (size_t)t->touched[s] * 3 * width;
 
-        if (s + AHEAD < t->n_touched) {
+        if (s + AHEAD < t->n_touched)
             prefetch_row(row_of(t, t->touched[s + AHEAD]), 3 * width);
-            __builtin_prefetch(&t->mark[t->touched[s + AHEAD]], 1);
-        }
         ca_adam_step_row(clock, width, p, p + width, p + 2 * width, t->grad + s * width);
-        t->mark[t->touched[s]].last = (uint32_t)clock->now;
     }
 }
 
 CA_CLONES void ca_table_step(struct ca_table *t, const struct ca_adam_clock *clock)
 {
     BY_WIDTH(t, step_rows(t, clock, width));
-    ca_table_forget(t);
+    end_touches(t);
 }
 
 double ca_table_square(const struct ca_table *t)
@@ -285,16 +309,26 @@ CA_CLONES void ca_table_decayed_step(struct ca_table *t, const struct ca_adam_cl
     decayed_rows(t, clock, decay, a, from, to);
 }
 
-CA_CLONES void ca_table_descend(struct ca_table *t, ca_real rate)
+CA_CLONES void ca_table_descend(struct ca_table *t, const struct ca_adam_clock *clock, ca_real rate)
 {
     for (size_t s = 0; s < t->n_touched; s++)
         ca_axpy(t->width, -rate, t->grad + s * t->width, row_of(t, t->touched[s]));
-    ca_table_forget(t);
+    ca_table_forget(t, clock);
 }
 
-void ca_table_forget(struct ca_table *t)
+void ca_table_forget(struct ca_table *t, const struct ca_adam_clock *clock)
 {
-    t->n_touched = 0;
+    for (size_t s = 0; s < t->n_touched; s++)
+        t->mark[t->touched[s]].last = (uint32_t)clock->now;
+    end_touches(t);
+}
+
+void ca_table_stand(struct ca_table *t, uint64_t step)
+{
+    for (size_t row = 0; row < t->rows; row++)
+        t->mark[row].last = (uint32_t)step;
+    for (size_t s = 0; s < t->n_touched; s++)
+        t->mark[t->touched[s]].last = (uint32_t)step + 1;
 }
 
 CA_INLINE void bring_range(const struct ca_table *t, const struct ca_adam_clock *clock, size_t from, size_t to,
@@ -316,6 +350,6 @@ const ca_real *ca_table_gradient(const struct ca_table *t, size_t row)
 
     if (!t->mark)
         return NULL;
-    slot = t->mark[row].slot;
-    return is_touched(t, (uint32_t)row, slot) ? t->grad + slot * t->width : NULL;
+    slot = slot_of(t, (uint32_t)row);
+    return slot < t->n_touched ? t->grad + slot * t->width : NULL;
 }

@@ -16,12 +16,13 @@ struct ca_table {
     size_t stride;        /* elements of a row: 3 width, or width without optimizer state */
     ca_real *data;        /* [rows][stride] */
     struct ca_row_mark {
-        uint32_t last;    /* the step the row stands at; 0: no gradient ever, it does not move */
-        uint32_t slot;    /* its place among the touched, if touched[slot] says so too */
+        uint32_t last;    /* the step the row stands at; 0: no gradient ever, it does not move; touched: the step to come */
+        uint32_t stamp;   /* of its last touch: stamp - base is its place among the touched, if below n_touched */
     } *mark;              /* [rows]; NULL without optimizer state */
 
-    uint32_t *touched;    /* rows, in order of first touch */
+    uint32_t *touched;    /* rows, in order of first touch; room for one more than there are */
     size_t n_touched;
+    uint32_t base;        /* stamp of the first touched; those of before are smaller, so that none need be cleared */
     size_t cap_touched, cap_value, cap_grad, cap_index, cap_dvalue;
     ca_real *value;       /* [n_touched][width] */
     ca_real *grad;        /* [n_touched][width] */
@@ -69,10 +70,15 @@ void ca_table_step(struct ca_table *t, const struct ca_adam_clock *clock);
 double ca_table_decayed_square(const struct ca_table *t, ca_real decay, size_t from, size_t to);
 void ca_table_decayed_step(struct ca_table *t, const struct ca_adam_clock *clock, ca_real decay, ca_real a, size_t from,
                            size_t to);
-void ca_table_forget(struct ca_table *t);
+
+/* Forget touches and gradients without a step: what was touched stands at the present. */
+void ca_table_forget(struct ca_table *t, const struct ca_adam_clock *clock);
 
 /* Move the touched rows against their gradients, p -= rate * g, and forget touches and gradients; moments stay. */
-void ca_table_descend(struct ca_table *t, ca_real rate);
+void ca_table_descend(struct ca_table *t, const struct ca_adam_clock *clock, ca_real rate);
+
+/* Every row stands at the given step from now on, as it is; what is touched stays so. */
+void ca_table_stand(struct ca_table *t, uint64_t step);
 
 /* Bring rows [from, to) to the present. */
 void ca_table_settle(struct ca_table *t, const struct ca_adam_clock *clock, size_t from, size_t to);

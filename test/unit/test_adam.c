@@ -235,6 +235,51 @@ static void restart(void)
 }
 
 /*
+ * Touches are told by stamps that grow: a table near the last of them begins anew, and walks the same path to the bit.
+ * Every third step there are touches that are forgotten without a step.
+ */
+static void stamps(void)
+{
+    enum { ROWS = 100, WIDTH = 8, STEPS = 60 };
+    struct ca_err err = {0};
+    struct ca_adam_clock clock[2];
+    struct ca_table t[2];
+    struct dense d[2];
+    uint32_t all[ROWS];
+    size_t begun = 0, right = 0;
+
+    for (uint32_t r = 0; r < ROWS; r++)
+        all[r] = ROWS - 1 - r;
+    for (int i = 0; i < 2; i++) {
+        lcg = 5;
+        must(ca_adam_clock_init(&clock[i], &ca_adam_default, 0.1, 0, 1, &err), &err);
+        start(&t[i], &d[i], ROWS, WIDTH);
+        t[i].base = i ? UINT32_MAX - 3 * ROWS : t[i].base;
+        for (int s = 0; s < STEPS; s++) {
+            uint32_t base = t[i].base;
+
+            if (s % 3 == 2) {
+                must(ca_table_reserve(&t[i], ROWS, &err), &err);
+                ca_table_touch(&t[i], &clock[i], all, 0, ROWS / 2);
+                right += ca_table_gradient(&t[i], all[0]) != NULL && ca_table_gradient(&t[i], all[ROWS / 2]) == NULL;
+                ca_table_forget(&t[i], &clock[i]);
+                right += ca_table_gradient(&t[i], all[0]) == NULL;
+            }
+            step(&t[i], &clock[i], &d[i], 0.1);
+            begun += t[i].base < base;
+        }
+        ca_table_settle(&t[i], &clock[i], 0, ROWS);
+        CLOSE(distance(&t[i], d[i].p), 0, TOLERANCE, "forgotten touches leave the path of a dense Adam as it is");
+        ca_adam_clock_fini(&clock[i]);
+    }
+    OK(right == 4 * (STEPS / 3), "what is touched has a gradient, what is forgotten has none");
+    OK(begun == 1, "stamps began anew once");
+    OK(!memcmp(t[0].data, t[1].data, ROWS * t[0].stride * sizeof(float)), "and nothing else tells the two tables apart");
+    for (int i = 0; i < 2; i++)
+        end(&t[i], &d[i]);
+}
+
+/*
  * Rows first touched early, late or never, gradients of 1e-8 to 100, rests of 1 to thousands of steps, steps gathered
  * over several batches in which rows repeat, and twice a save and load (settled, then every row standing at step t).
  * The judge in double is also the judge of a dense loop in float, which is what PyTorch runs: we stay as close.
@@ -341,6 +386,7 @@ int main(int argc, char **argv)
     any_regime(3000, 5);
     rests();
     restart();
+    stamps();
     against_torch(argc > 1 ? argv[1] : "test/golden/adam.tsv");
     return tap_done();
 }
