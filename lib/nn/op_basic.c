@@ -52,6 +52,46 @@ ca_val ca_op_concat(struct ca_graph *g, const ca_val *in, size_t n)
     return ca_graph_add(g, &op, in);
 }
 
+/* ---- sums of sixteen rows ---- */
+
+/*
+ * Sixteen rows at a time: turned, so that joining the lanes of their sums is adding vectors, and roots and quotients are
+ * taken of sixteen. The order of every sum is that of ca_join, so bits are those of one row after another, in a third of
+ * the time.
+ */
+struct square {
+    ca_real x[CA_LANES * CA_LANES]; /* element i of row l at x[i * CA_LANES + l] */
+};
+
+CA_INLINE void join_square(const ca_real *x, ca_real *sum)
+{
+    ca_lanes a[8];
+
+    for (size_t i = 0; i < 8; i++)
+        a[i] = CA_GET(x, i) + CA_GET(x, i + 8);
+    for (size_t i = 0; i < 4; i++)
+        a[i] = a[i] + a[i + 4];
+    CA_AT(sum, 0) = (a[0] + a[2]) + (a[1] + a[3]);
+}
+
+/* The same of sums that are not turned yet: those of row l at x[l * CA_LANES]. */
+CA_INLINE void join_rows(const struct square *s, ca_real *sum)
+{
+    struct square t;
+
+    ca_turn_square(s->x, CA_LANES, t.x, CA_LANES);
+    join_square(t.x, sum);
+}
+
+/* Of rows shorter than a vector, turned: zeros where a vector would go on. */
+CA_INLINE void load_short(size_t n, const ca_real *x, size_t ld, struct square *s)
+{
+    memset(s, 0, sizeof *s);
+    for (size_t l = 0; l < CA_LANES; l++)
+        for (size_t i = 0; i < n; i++)
+            s->x[i * CA_LANES + l] = x[l * ld + i];
+}
+
 /* ---- linear: param 0 weight [out, in], param 1 bias [out] ---- */
 
 /* One output: a matrix product of width 1 is slower than a dot per row. */
@@ -59,9 +99,31 @@ CA_CLONES static void linear_forward_one(const struct ca_op *op, const struct ca
 {
     const ca_real *w = c->param + op->param_at[0];
     ca_real b = op->n_params > 1 ? c->param[op->param_at[1]] : 0;
+    size_t n = op->in_width[0], ld = c->in[0].ld, r = 0;
 
-    for (size_t r = 0; r < c->rows; r++)
-        c->out.p[r * c->out.ld] = b + ca_dot(op->in_width[0], c->in[0].p + r * c->in[0].ld, w);
+    for (; r + CA_LANES <= c->rows; r += CA_LANES) {
+        const ca_real *x = c->in[0].p + r * ld;
+        ca_real y[CA_LANES];
+        struct square s;
+
+        if (n < CA_LANES) {
+            load_short(n, x, ld, &s);
+            for (size_t i = 0; i < n; i++)
+                CA_AT(s.x, i) = CA_GET(s.x, i) * w[i];
+            join_square(s.x, y);
+        } else {
+            for (size_t l = 0; l < CA_LANES; l++) {
+                ca_lanes sum;
+                ca_dot_lanes(n, x + l * ld, w, &sum);
+                CA_AT(s.x, l) = sum;
+            }
+            join_rows(&s, y);
+        }
+        for (size_t l = 0; l < CA_LANES; l++)
+            c->out.p[(r + l) * c->out.ld] = b + y[l];
+    }
+    for (; r < c->rows; r++)
+        c->out.p[r * c->out.ld] = b + ca_dot(n, c->in[0].p + r * ld, w);
 }
 
 CA_CLONES static void linear_backward_one(const struct ca_op *op, const struct ca_ctx *c)
@@ -137,26 +199,6 @@ ca_val ca_op_linear(struct ca_graph *g, ca_val x, const char *name, size_t out, 
 
 enum { NORM_PARTS };
 
-/*
- * Parts of exactly one vector, as the vectors of fields often are: sixteen at a time side by side, so that joining the
- * lanes of a sum is adding vectors, and roots and quotients are taken of sixteen. The order of every sum is that of
- * ca_join, so bits are those of the general way, in a third of the time.
- */
-struct square {
-    ca_real x[CA_LANES * CA_LANES]; /* element i of part l at x[i * CA_LANES + l] */
-};
-
-CA_INLINE void join_square(const ca_real *x, ca_real *sum)
-{
-    ca_lanes a[8];
-
-    for (size_t i = 0; i < 8; i++)
-        a[i] = CA_GET(x, i) + CA_GET(x, i + 8);
-    for (size_t i = 0; i < 4; i++)
-        a[i] = a[i] + a[i + 4];
-    CA_AT(sum, 0) = (a[0] + a[2]) + (a[1] + a[3]);
-}
-
 /* Where part p of a matrix lies. */
 CA_INLINE ca_real *part_of(struct ca_mat m, size_t parts, size_t p)
 {
@@ -172,12 +214,26 @@ CA_INLINE void load_square(struct ca_mat m, size_t parts, size_t p, struct squar
     ca_turn_square(rows, CA_LANES, s->x, CA_LANES);
 }
 
-/* How many parts the squares take. */
+/* How many parts go as whole squares: those of exactly one vector, as the vectors of fields often are. */
 static size_t in_squares(const struct ca_op *op, const struct ca_ctx *c)
 {
     size_t parts = op->attr[NORM_PARTS];
 
     return op->out_width == parts * CA_LANES ? c->rows * parts / CA_LANES * CA_LANES : 0;
+}
+
+CA_INLINE void keep_norm(const struct ca_ctx *c, size_t p, const ca_real *mean, const ca_real *inv)
+{
+    for (size_t l = 0; l < CA_LANES; l++) {
+        c->scratch[2 * (p + l)] = mean[l];
+        c->scratch[2 * (p + l) + 1] = inv[l];
+    }
+}
+
+CA_INLINE void deviations(size_t n, ca_real *inv)
+{
+    for (size_t l = 0; l < CA_LANES; l++)
+        inv[l] = 1 / (ca_real)sqrt(inv[l] / (ca_real)n + (ca_real)LAYER_NORM_EPS);
 }
 
 CA_CLONES static void square_norm_forward(const struct ca_op *op, const struct ca_ctx *c)
@@ -197,12 +253,8 @@ CA_CLONES static void square_norm_forward(const struct ca_op *op, const struct c
             CA_AT(q.x, i) = CA_GET(s.x, i) * CA_GET(s.x, i);
         }
         join_square(q.x, inv);
-        for (size_t l = 0; l < CA_LANES; l++)
-            inv[l] = 1 / (ca_real)sqrt(inv[l] / (ca_real)CA_LANES + (ca_real)LAYER_NORM_EPS);
-        for (size_t l = 0; l < CA_LANES; l++) {
-            c->scratch[2 * (p + l)] = mean[l];
-            c->scratch[2 * (p + l) + 1] = inv[l];
-        }
+        deviations(CA_LANES, inv);
+        keep_norm(c, p, mean, inv);
         for (size_t i = 0; i < CA_LANES; i++)
             CA_AT(s.x, i) = CA_GET(s.x, i) * CA_GET(inv, 0);
         ca_turn_square(s.x, CA_LANES, q.x, CA_LANES);
@@ -211,13 +263,94 @@ CA_CLONES static void square_norm_forward(const struct ca_op *op, const struct c
     }
 }
 
+#define NORM_NEAR (8 * CA_LANES) /* sixteen rows of this length and their result stay in the first-level cache */
+
+/* Sixteen rows shorter than a vector, from r on. */
+CA_INLINE void short_norm_forward(const struct ca_op *op, const struct ca_ctx *c, size_t r)
+{
+    const ca_real *gamma = c->param + op->param_at[0], *beta = c->param + op->param_at[1];
+    ca_real mean[CA_LANES], inv[CA_LANES];
+    size_t n = op->out_width;
+    struct square s, q = {{0}};
+
+    load_short(n, c->in[0].p + r * c->in[0].ld, c->in[0].ld, &s);
+    join_square(s.x, mean);
+    CA_AT(mean, 0) /= (ca_real)n;
+    for (size_t i = 0; i < n; i++) {
+        CA_AT(s.x, i) = CA_GET(s.x, i) - CA_GET(mean, 0);
+        CA_AT(q.x, i) = CA_GET(s.x, i) * CA_GET(s.x, i);
+    }
+    join_square(q.x, inv);
+    deviations(n, inv);
+    for (size_t i = 0; i < n; i++) {
+        CA_AT(s.x, i) = CA_GET(s.x, i) * CA_GET(inv, 0) * gamma[i] + beta[i];
+        for (size_t l = 0; l < CA_LANES; l++)
+            c->out.p[(r + l) * c->out.ld + i] = s.x[i * CA_LANES + l];
+    }
+    keep_norm(c, r, mean, inv);
+}
+
+/* Sixteen rows of a vector and more. */
+CA_INLINE void near_norm_forward(const struct ca_op *op, const struct ca_ctx *c, size_t r)
+{
+    const ca_real *restrict gamma = c->param + op->param_at[0], *restrict beta = c->param + op->param_at[1];
+    ca_real mean[CA_LANES], inv[CA_LANES];
+    size_t n = op->out_width;
+    struct square s;
+    ca_lanes sum;
+
+    for (size_t l = 0; l < CA_LANES; l++) {
+        ca_sum_lanes(n, c->in[0].p + (r + l) * c->in[0].ld, &sum);
+        CA_AT(s.x, l) = sum;
+    }
+    join_rows(&s, mean);
+    CA_AT(mean, 0) /= (ca_real)n;
+    for (size_t l = 0; l < CA_LANES; l++) {
+        const ca_real *restrict x = c->in[0].p + (r + l) * c->in[0].ld;
+        ca_real *restrict y = c->out.p + (r + l) * c->out.ld;
+
+        for (size_t i = 0; i < n; i++)
+            y[i] = x[i] - mean[l];
+        ca_dot_lanes(n, y, y, &sum);
+        CA_AT(s.x, l) = sum;
+    }
+    join_rows(&s, inv);
+    deviations(n, inv);
+    for (size_t l = 0; l < CA_LANES; l++) {
+        ca_real *restrict y = c->out.p + (r + l) * c->out.ld;
+
+        for (size_t i = 0; i < n; i++)
+            y[i] = y[i] * inv[l] * gamma[i] + beta[i];
+    }
+    keep_norm(c, r, mean, inv);
+}
+
+/* As many rows as go by sixteens; how many they are. */
+CA_CLONES static size_t rows_norm_forward(const struct ca_op *op, const struct ca_ctx *c)
+{
+    size_t r = 0;
+
+    if (op->attr[NORM_PARTS] > 1 || op->out_width > NORM_NEAR)
+        return 0;
+    for (; r + CA_LANES <= c->rows; r += CA_LANES)
+        if (op->out_width < CA_LANES)
+            short_norm_forward(op, c, r);
+        else
+            near_norm_forward(op, c, r);
+    return r;
+}
+
 CA_CLONES static void layer_norm_forward(const struct ca_op *op, const struct ca_ctx *c)
 {
     size_t parts = op->attr[NORM_PARTS], n = op->out_width / parts;
     const ca_real *restrict gamma = c->param + op->param_at[0], *restrict beta = c->param + op->param_at[1];
+    size_t done = in_squares(op, c);
 
-    square_norm_forward(op, c);
-    for (size_t p = in_squares(op, c); p < c->rows * parts; p++) {
+    if (done)
+        square_norm_forward(op, c);
+    else
+        done = rows_norm_forward(op, c);
+    for (size_t p = done; p < c->rows * parts; p++) {
         size_t r = p / parts, at = p % parts * n;
         const ca_real *restrict x = c->in[0].p + r * c->in[0].ld + at;
         ca_real *restrict y = c->out.p + r * c->out.ld + at;

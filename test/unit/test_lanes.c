@@ -83,6 +83,12 @@ static ca_val build_norm(struct ca_graph *g, const struct kit_shape *s)
     return ca_op_linear(g, v, "head", 1, 0);
 }
 
+/* One part, so the whole row; its length and that of the last layer are fields times width. */
+static ca_val build_row_norm(struct ca_graph *g, const struct kit_shape *s)
+{
+    return ca_op_linear(g, ca_op_layer_norm(g, ca_graph_embed(g, "table", s->width, unit), "norm"), "head", 1, 1);
+}
+
 static ca_val build_attention(struct ca_graph *g, const struct kit_shape *s)
 {
     size_t first = ca_op_attention_params(g, "attention", s->width);
@@ -130,6 +136,7 @@ int main(void)
     static const uint32_t vocab[7] = {50, 40, 30, 17, 90, 200, 2};
     static const struct kit_shape one = {.fields = 1, .width = 16, .rows = vocab};
     static const struct kit_shape seven = {.fields = 7, .width = 16, .rows = vocab};
+    static const struct kit_shape short_row = {.fields = 1, .width = 4, .rows = vocab};
     static const struct kit_shape narrow = {.fields = 5, .width = 6, .rows = vocab};
     static const size_t rows[] = {1, 5, 15, 16}, width[] = {1, 7, 16, 17, 48, 50};
 
@@ -140,6 +147,9 @@ int main(void)
     softmax(26);
     alone(build_norm, &one, "layer norm of sixteen numbers");
     alone(build_norm, &narrow, "norm of fields of six");
+    alone(build_row_norm, &short_row, "layer norm of four numbers");
+    alone(build_row_norm, &narrow, "layer norm of thirty");
+    alone(build_row_norm, &seven, "layer norm of seven vectors");
     if (ca_tile_kind() != CA_TILE_PLAIN) { /* elsewhere BLAS, which gives a row other bits among others */
         alone(build_attention, &seven, "attention over seven fields");
         alone(build_attention, &narrow, "attention over five fields of six");
