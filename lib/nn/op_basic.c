@@ -325,14 +325,17 @@ CA_INLINE void near_norm_forward(const struct ca_op *op, const struct ca_ctx *c,
     keep_norm(c, r, mean, inv);
 }
 
-/* As many rows as go by sixteens; how many they are. */
+/* How many rows go so. */
+CA_INLINE size_t by_sixteens(const struct ca_op *op, const struct ca_ctx *c)
+{
+    return op->attr[NORM_PARTS] == 1 && op->out_width <= NORM_NEAR ? c->rows / CA_LANES * CA_LANES : 0;
+}
+
 CA_CLONES static size_t rows_norm_forward(const struct ca_op *op, const struct ca_ctx *c)
 {
-    size_t r = 0;
+    size_t r = 0, most = by_sixteens(op, c);
 
-    if (op->attr[NORM_PARTS] > 1 || op->out_width > NORM_NEAR)
-        return 0;
-    for (; r + CA_LANES <= c->rows; r += CA_LANES)
+    for (; r < most; r += CA_LANES)
         if (op->out_width < CA_LANES)
             short_norm_forward(op, c, r);
         else
@@ -366,33 +369,48 @@ CA_CLONES static void layer_norm_forward(const struct ca_op *op, const struct ca
     }
 }
 
-/* u = dy gamma; dx = (u - mean(u) - xh mean(u xh)) / deviation */
-CA_INLINE void layer_norm_back_row(size_t n, const ca_real *restrict x, ca_real mean, ca_real inv,
-                                   const ca_real *restrict gamma, const ca_real *restrict dy, ca_real *restrict dx, int fresh)
+/* Of a row, before lanes are joined: sums of u = dy gamma and of u xh. */
+CA_INLINE void back_sums(size_t n, const ca_real *restrict x, ca_real mean, ca_real inv, const ca_real *restrict gamma,
+                         const ca_real *restrict dy, ca_lanes *u_sum, ca_lanes *uxh_sum)
 {
-    ca_lanes u_sum = {0}, uxh_sum = {0}, u;
-    ca_real xp[CA_LANES], gp[CA_LANES], dp[CA_LANES], mu, muxh;
+    ca_lanes us = {0}, uxhs = {0}, u;
+    ca_real xp[CA_LANES], gp[CA_LANES], dp[CA_LANES];
     size_t i = 0;
 
     for (; i + CA_LANES <= n; i += CA_LANES) {
         u = CA_LOAD(dy + i) * CA_LOAD(gamma + i);
-        u_sum += u;
-        uxh_sum += u * ((CA_LOAD(x + i) - mean) * inv);
+        us += u;
+        uxhs += u * ((CA_LOAD(x + i) - mean) * inv);
     }
     if (i < n) {
         ca_part(n - i, x + i, xp);
         ca_part(n - i, gamma + i, gp);
         ca_part(n - i, dy + i, dp);
         u = CA_LOAD(dp) * CA_LOAD(gp);
-        u_sum += u;
-        uxh_sum += u * ((CA_LOAD(xp) - mean) * inv);
+        us += u;
+        uxhs += u * ((CA_LOAD(xp) - mean) * inv);
     }
-    mu = ca_join(&u_sum) / (ca_real)n;
-    muxh = ca_join(&uxh_sum) / (ca_real)n;
-    for (i = 0; i < n; i++) {
+    *u_sum = us;
+    *uxh_sum = uxhs;
+}
+
+/* dx = (u - mean(u) - xh mean(u xh)) / deviation */
+CA_INLINE void back_values(size_t n, const ca_real *restrict x, ca_real mean, ca_real inv, const ca_real *restrict gamma,
+                           const ca_real *restrict dy, ca_real mu, ca_real muxh, ca_real *restrict dx, int fresh)
+{
+    for (size_t i = 0; i < n; i++) {
         ca_real d = inv * (dy[i] * gamma[i] - mu - (x[i] - mean) * inv * muxh);
         dx[i] = fresh ? d : dx[i] + d;
     }
+}
+
+CA_INLINE void layer_norm_back_row(size_t n, const ca_real *restrict x, ca_real mean, ca_real inv,
+                                   const ca_real *restrict gamma, const ca_real *restrict dy, ca_real *restrict dx, int fresh)
+{
+    ca_lanes u, uxh;
+
+    back_sums(n, x, mean, inv, gamma, dy, &u, &uxh);
+    back_values(n, x, mean, inv, gamma, dy, ca_join(&u) / (ca_real)n, ca_join(&uxh) / (ca_real)n, dx, fresh);
 }
 
 CA_CLONES static void square_norm_backward(const struct ca_op *op, const struct ca_ctx *c)
@@ -437,27 +455,119 @@ CA_CLONES static void square_norm_backward(const struct ca_op *op, const struct 
     }
 }
 
+/* dgamma and dbeta of a row */
+CA_INLINE void norm_params_back(const struct ca_op *op, const struct ca_ctx *c, size_t n, const ca_real *restrict x,
+                                ca_real mean, ca_real inv, const ca_real *restrict dy)
+{
+    ca_real *restrict dgamma = c->dparam + op->param_at[0], *restrict dbeta = c->dparam + op->param_at[1];
+
+    for (size_t i = 0; i < n; i++) {
+        dgamma[i] += dy[i] * ((x[i] - mean) * inv);
+        dbeta[i] += dy[i];
+    }
+}
+
+/* Sixteen rows shorter than a vector, from r on. Parameters get the share of one row after another. */
+CA_INLINE void short_norm_backward(const struct ca_op *op, const struct ca_ctx *c, size_t r)
+{
+    const ca_real *gamma = c->param + op->param_at[0];
+    ca_real mean[CA_LANES], inv[CA_LANES], mu[CA_LANES], muxh[CA_LANES];
+    size_t n = op->out_width;
+    struct square xh, dy, u = {{0}}, uxh = {{0}};
+
+    for (size_t l = 0; l < CA_LANES; l++) {
+        mean[l] = c->scratch[2 * (r + l)];
+        inv[l] = c->scratch[2 * (r + l) + 1];
+    }
+    load_short(n, c->in[0].p + r * c->in[0].ld, c->in[0].ld, &xh);
+    load_short(n, c->dout.p + r * c->dout.ld, c->dout.ld, &dy);
+    for (size_t i = 0; i < n; i++) {
+        CA_AT(xh.x, i) = (CA_GET(xh.x, i) - CA_GET(mean, 0)) * CA_GET(inv, 0);
+        CA_AT(u.x, i) = CA_GET(dy.x, i) * gamma[i];
+        CA_AT(uxh.x, i) = CA_GET(u.x, i) * CA_GET(xh.x, i);
+    }
+    for (size_t i = 0; c->dparam && i < n; i++) {
+        ca_real dgamma = c->dparam[op->param_at[0] + i], dbeta = c->dparam[op->param_at[1] + i];
+
+        for (size_t l = 0; l < CA_LANES; l++) {
+            dgamma += dy.x[i * CA_LANES + l] * xh.x[i * CA_LANES + l];
+            dbeta += dy.x[i * CA_LANES + l];
+        }
+        c->dparam[op->param_at[0] + i] = dgamma;
+        c->dparam[op->param_at[1] + i] = dbeta;
+    }
+    if (!c->din[0].p)
+        return;
+    join_square(u.x, mu);
+    join_square(uxh.x, muxh);
+    CA_AT(mu, 0) /= (ca_real)n;
+    CA_AT(muxh, 0) /= (ca_real)n;
+    for (size_t i = 0; i < n; i++) {
+        CA_AT(u.x, i) = CA_GET(inv, 0) * (CA_GET(u.x, i) - CA_GET(mu, 0) - CA_GET(xh.x, i) * CA_GET(muxh, 0));
+        for (size_t l = 0; l < CA_LANES; l++) {
+            ca_real *dx = c->din[0].p + (r + l) * c->din[0].ld + i, d = u.x[i * CA_LANES + l];
+            *dx = c->fresh ? d : *dx + d;
+        }
+    }
+}
+
+/* Sixteen rows of a vector and more. */
+CA_INLINE void near_norm_backward(const struct ca_op *op, const struct ca_ctx *c, size_t r)
+{
+    const ca_real *gamma = c->param + op->param_at[0], *kept = c->scratch + 2 * r;
+    size_t n = op->out_width;
+    struct ca_mat x = {c->in[0].p + r * c->in[0].ld, c->in[0].ld}, dy = {c->dout.p + r * c->dout.ld, c->dout.ld};
+    ca_real mu[CA_LANES], muxh[CA_LANES];
+    struct square u, uxh;
+    ca_lanes a, b;
+
+    for (size_t l = 0; l < CA_LANES; l++) {
+        if (c->dparam)
+            norm_params_back(op, c, n, x.p + l * x.ld, kept[2 * l], kept[2 * l + 1], dy.p + l * dy.ld);
+        back_sums(n, x.p + l * x.ld, kept[2 * l], kept[2 * l + 1], gamma, dy.p + l * dy.ld, &a, &b);
+        CA_AT(u.x, l) = a;
+        CA_AT(uxh.x, l) = b;
+    }
+    if (!c->din[0].p)
+        return;
+    join_rows(&u, mu);
+    join_rows(&uxh, muxh);
+    for (size_t l = 0; l < CA_LANES; l++)
+        back_values(n, x.p + l * x.ld, kept[2 * l], kept[2 * l + 1], gamma, dy.p + l * dy.ld, mu[l] / (ca_real)n,
+                    muxh[l] / (ca_real)n, c->din[0].p + (r + l) * c->din[0].ld, c->fresh);
+}
+
+CA_CLONES static size_t rows_norm_backward(const struct ca_op *op, const struct ca_ctx *c)
+{
+    size_t r = 0, most = by_sixteens(op, c);
+
+    for (; r < most; r += CA_LANES)
+        if (op->out_width < CA_LANES)
+            short_norm_backward(op, c, r);
+        else
+            near_norm_backward(op, c, r);
+    return r;
+}
+
 CA_CLONES static void layer_norm_backward(const struct ca_op *op, const struct ca_ctx *c)
 {
     size_t parts = op->attr[NORM_PARTS], n = op->out_width / parts;
-    const ca_real *restrict gamma = c->param + op->param_at[0];
+    size_t done = in_squares(op, c);
 
-    square_norm_backward(op, c);
-    for (size_t p = in_squares(op, c); p < c->rows * parts; p++) {
+    if (done)
+        square_norm_backward(op, c);
+    else
+        done = rows_norm_backward(op, c);
+    for (size_t p = done; p < c->rows * parts; p++) {
         size_t r = p / parts, at = p % parts * n;
-        const ca_real *restrict x = c->in[0].p + r * c->in[0].ld + at;
-        const ca_real *restrict dy = c->dout.p + r * c->dout.ld + at;
+        const ca_real *x = c->in[0].p + r * c->in[0].ld + at, *dy = c->dout.p + r * c->dout.ld + at;
         ca_real mean = c->scratch[2 * p], inv = c->scratch[2 * p + 1];
 
-        if (c->dparam) {
-            ca_real *restrict dgamma = c->dparam + op->param_at[0], *restrict dbeta = c->dparam + op->param_at[1];
-            for (size_t i = 0; i < n; i++) {
-                dgamma[i] += dy[i] * ((x[i] - mean) * inv);
-                dbeta[i] += dy[i];
-            }
-        }
+        if (c->dparam)
+            norm_params_back(op, c, n, x, mean, inv, dy);
         if (c->din[0].p)
-            layer_norm_back_row(n, x, mean, inv, gamma, dy, c->din[0].p + r * c->din[0].ld + at, c->fresh);
+            layer_norm_back_row(n, x, mean, inv, c->param + op->param_at[0], dy,
+                                c->din[0].p + r * c->din[0].ld + at, c->fresh);
     }
 }
 
