@@ -52,6 +52,46 @@ ca_val ca_op_concat(struct ca_graph *g, const ca_val *in, size_t n)
     return ca_graph_add(g, &op, in);
 }
 
+/* ---- sums of sixteen rows ---- */
+
+/*
+ * Sixteen rows at a time: turned, so that joining the lanes of their sums is adding vectors, and roots and quotients are
+ * taken of sixteen. The order of every sum is that of ca_join, so bits are those of one row after another, in a third of
+ * the time.
+ */
+struct square {
+    ca_real x[CA_LANES * CA_LANES]; /* element i of row l at x[i * CA_LANES + l] */
+};
+
+CA_INLINE void join_square(const ca_real *x, ca_real *sum)
+{
+    ca_lanes a[8];
+
+    for (size_t i = 0; i < 8; i++)
+        a[i] = CA_GET(x, i) + CA_GET(x, i + 8);
+    for (size_t i = 0; i < 4; i++)
+        a[i] = a[i] + a[i + 4];
+    CA_AT(sum, 0) = (a[0] + a[2]) + (a[1] + a[3]);
+}
+
+/* The same of sums that are not turned yet: those of row l at x[l * CA_LANES]. */
+CA_INLINE void join_rows(const struct square *s, ca_real *sum)
+{
+    struct square t;
+
+    ca_turn_square(s->x, CA_LANES, t.x, CA_LANES);
+    join_square(t.x, sum);
+}
+
+/* Of rows shorter than a vector, turned: zeros where a vector would go on. */
+CA_INLINE void load_short(size_t n, const ca_real *x, size_t ld, struct square *s)
+{
+    memset(s, 0, sizeof *s);
+    for (size_t l = 0; l < CA_LANES; l++)
+        for (size_t i = 0; i < n; i++)
+            s->x[i * CA_LANES + l] = x[l * ld + i];
+}
+
 /* ---- linear: param 0 weight [out, in], param 1 bias [out] ---- */
 
 /* One output: a matrix product of width 1 is slower than a dot per row. */
@@ -59,9 +99,31 @@ CA_CLONES static void linear_forward_one(const struct ca_op *op, const struct ca
 {
     const ca_real *w = c->param + op->param_at[0];
     ca_real b = op->n_params > 1 ? c->param[op->param_at[1]] : 0;
+    size_t n = op->in_width[0], ld = c->in[0].ld, r = 0;
 
-    for (size_t r = 0; r < c->rows; r++)
-        c->out.p[r * c->out.ld] = b + ca_dot(op->in_width[0], c->in[0].p + r * c->in[0].ld, w);
+    for (; r + CA_LANES <= c->rows; r += CA_LANES) {
+        const ca_real *x = c->in[0].p + r * ld;
+        ca_real y[CA_LANES];
+        struct square s;
+
+        if (n < CA_LANES) {
+            load_short(n, x, ld, &s);
+            for (size_t i = 0; i < n; i++)
+                CA_AT(s.x, i) = CA_GET(s.x, i) * w[i];
+            join_square(s.x, y);
+        } else {
+            for (size_t l = 0; l < CA_LANES; l++) {
+                ca_lanes sum;
+                ca_dot_lanes(n, x + l * ld, w, &sum);
+                CA_AT(s.x, l) = sum;
+            }
+            join_rows(&s, y);
+        }
+        for (size_t l = 0; l < CA_LANES; l++)
+            c->out.p[(r + l) * c->out.ld] = b + y[l];
+    }
+    for (; r < c->rows; r++)
+        c->out.p[r * c->out.ld] = b + ca_dot(n, c->in[0].p + r * ld, w);
 }
 
 CA_CLONES static void linear_backward_one(const struct ca_op *op, const struct ca_ctx *c)
@@ -137,26 +199,6 @@ ca_val ca_op_linear(struct ca_graph *g, ca_val x, const char *name, size_t out, 
 
 enum { NORM_PARTS };
 
-/*
- * Parts of exactly one vector, as the vectors of fields often are: sixteen at a time side by side, so that joining the
- * lanes of a sum is adding vectors, and roots and quotients are taken of sixteen. The order of every sum is that of
- * ca_join, so bits are those of the general way, in a third of the time.
- */
-struct square {
-    ca_real x[CA_LANES * CA_LANES]; /* element i of part l at x[i * CA_LANES + l] */
-};
-
-CA_INLINE void join_square(const ca_real *x, ca_real *sum)
-{
-    ca_lanes a[8];
-
-    for (size_t i = 0; i < 8; i++)
-        a[i] = CA_GET(x, i) + CA_GET(x, i + 8);
-    for (size_t i = 0; i < 4; i++)
-        a[i] = a[i] + a[i + 4];
-    CA_AT(sum, 0) = (a[0] + a[2]) + (a[1] + a[3]);
-}
-
 /* Where part p of a matrix lies. */
 CA_INLINE ca_real *part_of(struct ca_mat m, size_t parts, size_t p)
 {
@@ -172,12 +214,26 @@ CA_INLINE void load_square(struct ca_mat m, size_t parts, size_t p, struct squar
     ca_turn_square(rows, CA_LANES, s->x, CA_LANES);
 }
 
-/* How many parts the squares take. */
+/* How many parts go as whole squares: those of exactly one vector, as the vectors of fields often are. */
 static size_t in_squares(const struct ca_op *op, const struct ca_ctx *c)
 {
     size_t parts = op->attr[NORM_PARTS];
 
     return op->out_width == parts * CA_LANES ? c->rows * parts / CA_LANES * CA_LANES : 0;
+}
+
+CA_INLINE void keep_norm(const struct ca_ctx *c, size_t p, const ca_real *mean, const ca_real *inv)
+{
+    for (size_t l = 0; l < CA_LANES; l++) {
+        c->scratch[2 * (p + l)] = mean[l];
+        c->scratch[2 * (p + l) + 1] = inv[l];
+    }
+}
+
+CA_INLINE void deviations(size_t n, ca_real *inv)
+{
+    for (size_t l = 0; l < CA_LANES; l++)
+        inv[l] = 1 / (ca_real)sqrt(inv[l] / (ca_real)n + (ca_real)LAYER_NORM_EPS);
 }
 
 CA_CLONES static void square_norm_forward(const struct ca_op *op, const struct ca_ctx *c)
@@ -197,12 +253,8 @@ CA_CLONES static void square_norm_forward(const struct ca_op *op, const struct c
             CA_AT(q.x, i) = CA_GET(s.x, i) * CA_GET(s.x, i);
         }
         join_square(q.x, inv);
-        for (size_t l = 0; l < CA_LANES; l++)
-            inv[l] = 1 / (ca_real)sqrt(inv[l] / (ca_real)CA_LANES + (ca_real)LAYER_NORM_EPS);
-        for (size_t l = 0; l < CA_LANES; l++) {
-            c->scratch[2 * (p + l)] = mean[l];
-            c->scratch[2 * (p + l) + 1] = inv[l];
-        }
+        deviations(CA_LANES, inv);
+        keep_norm(c, p, mean, inv);
         for (size_t i = 0; i < CA_LANES; i++)
             CA_AT(s.x, i) = CA_GET(s.x, i) * CA_GET(inv, 0);
         ca_turn_square(s.x, CA_LANES, q.x, CA_LANES);
@@ -211,13 +263,97 @@ CA_CLONES static void square_norm_forward(const struct ca_op *op, const struct c
     }
 }
 
+#define NORM_NEAR (8 * CA_LANES) /* sixteen rows of this length and their result stay in the first-level cache */
+
+/* Sixteen rows shorter than a vector, from r on. */
+CA_INLINE void short_norm_forward(const struct ca_op *op, const struct ca_ctx *c, size_t r)
+{
+    const ca_real *gamma = c->param + op->param_at[0], *beta = c->param + op->param_at[1];
+    ca_real mean[CA_LANES], inv[CA_LANES];
+    size_t n = op->out_width;
+    struct square s, q = {{0}};
+
+    load_short(n, c->in[0].p + r * c->in[0].ld, c->in[0].ld, &s);
+    join_square(s.x, mean);
+    CA_AT(mean, 0) /= (ca_real)n;
+    for (size_t i = 0; i < n; i++) {
+        CA_AT(s.x, i) = CA_GET(s.x, i) - CA_GET(mean, 0);
+        CA_AT(q.x, i) = CA_GET(s.x, i) * CA_GET(s.x, i);
+    }
+    join_square(q.x, inv);
+    deviations(n, inv);
+    for (size_t i = 0; i < n; i++) {
+        CA_AT(s.x, i) = CA_GET(s.x, i) * CA_GET(inv, 0) * gamma[i] + beta[i];
+        for (size_t l = 0; l < CA_LANES; l++)
+            c->out.p[(r + l) * c->out.ld + i] = s.x[i * CA_LANES + l];
+    }
+    keep_norm(c, r, mean, inv);
+}
+
+/* Sixteen rows of a vector and more. */
+CA_INLINE void near_norm_forward(const struct ca_op *op, const struct ca_ctx *c, size_t r)
+{
+    const ca_real *restrict gamma = c->param + op->param_at[0], *restrict beta = c->param + op->param_at[1];
+    ca_real mean[CA_LANES], inv[CA_LANES];
+    size_t n = op->out_width;
+    struct square s;
+    ca_lanes sum;
+
+    for (size_t l = 0; l < CA_LANES; l++) {
+        ca_sum_lanes(n, c->in[0].p + (r + l) * c->in[0].ld, &sum);
+        CA_AT(s.x, l) = sum;
+    }
+    join_rows(&s, mean);
+    CA_AT(mean, 0) /= (ca_real)n;
+    for (size_t l = 0; l < CA_LANES; l++) {
+        const ca_real *restrict x = c->in[0].p + (r + l) * c->in[0].ld;
+        ca_real *restrict y = c->out.p + (r + l) * c->out.ld;
+
+        for (size_t i = 0; i < n; i++)
+            y[i] = x[i] - mean[l];
+        ca_dot_lanes(n, y, y, &sum);
+        CA_AT(s.x, l) = sum;
+    }
+    join_rows(&s, inv);
+    deviations(n, inv);
+    for (size_t l = 0; l < CA_LANES; l++) {
+        ca_real *restrict y = c->out.p + (r + l) * c->out.ld;
+
+        for (size_t i = 0; i < n; i++)
+            y[i] = y[i] * inv[l] * gamma[i] + beta[i];
+    }
+    keep_norm(c, r, mean, inv);
+}
+
+/* How many rows go so. */
+CA_INLINE size_t by_sixteens(const struct ca_op *op, const struct ca_ctx *c)
+{
+    return op->attr[NORM_PARTS] == 1 && op->out_width <= NORM_NEAR ? c->rows / CA_LANES * CA_LANES : 0;
+}
+
+CA_CLONES static size_t rows_norm_forward(const struct ca_op *op, const struct ca_ctx *c)
+{
+    size_t r = 0, most = by_sixteens(op, c);
+
+    for (; r < most; r += CA_LANES)
+        if (op->out_width < CA_LANES)
+            short_norm_forward(op, c, r);
+        else
+            near_norm_forward(op, c, r);
+    return r;
+}
+
 CA_CLONES static void layer_norm_forward(const struct ca_op *op, const struct ca_ctx *c)
 {
     size_t parts = op->attr[NORM_PARTS], n = op->out_width / parts;
     const ca_real *restrict gamma = c->param + op->param_at[0], *restrict beta = c->param + op->param_at[1];
+    size_t done = in_squares(op, c);
 
-    square_norm_forward(op, c);
-    for (size_t p = in_squares(op, c); p < c->rows * parts; p++) {
+    if (done)
+        square_norm_forward(op, c);
+    else
+        done = rows_norm_forward(op, c);
+    for (size_t p = done; p < c->rows * parts; p++) {
         size_t r = p / parts, at = p % parts * n;
         const ca_real *restrict x = c->in[0].p + r * c->in[0].ld + at;
         ca_real *restrict y = c->out.p + r * c->out.ld + at;
@@ -233,33 +369,48 @@ CA_CLONES static void layer_norm_forward(const struct ca_op *op, const struct ca
     }
 }
 
-/* u = dy gamma; dx = (u - mean(u) - xh mean(u xh)) / deviation */
-CA_INLINE void layer_norm_back_row(size_t n, const ca_real *restrict x, ca_real mean, ca_real inv,
-                                   const ca_real *restrict gamma, const ca_real *restrict dy, ca_real *restrict dx, int fresh)
+/* Of a row, before lanes are joined: sums of u = dy gamma and of u xh. */
+CA_INLINE void back_sums(size_t n, const ca_real *restrict x, ca_real mean, ca_real inv, const ca_real *restrict gamma,
+                         const ca_real *restrict dy, ca_lanes *u_sum, ca_lanes *uxh_sum)
 {
-    ca_lanes u_sum = {0}, uxh_sum = {0}, u;
-    ca_real xp[CA_LANES], gp[CA_LANES], dp[CA_LANES], mu, muxh;
+    ca_lanes us = {0}, uxhs = {0}, u;
+    ca_real xp[CA_LANES], gp[CA_LANES], dp[CA_LANES];
     size_t i = 0;
 
     for (; i + CA_LANES <= n; i += CA_LANES) {
         u = CA_LOAD(dy + i) * CA_LOAD(gamma + i);
-        u_sum += u;
-        uxh_sum += u * ((CA_LOAD(x + i) - mean) * inv);
+        us += u;
+        uxhs += u * ((CA_LOAD(x + i) - mean) * inv);
     }
     if (i < n) {
         ca_part(n - i, x + i, xp);
         ca_part(n - i, gamma + i, gp);
         ca_part(n - i, dy + i, dp);
         u = CA_LOAD(dp) * CA_LOAD(gp);
-        u_sum += u;
-        uxh_sum += u * ((CA_LOAD(xp) - mean) * inv);
+        us += u;
+        uxhs += u * ((CA_LOAD(xp) - mean) * inv);
     }
-    mu = ca_join(&u_sum) / (ca_real)n;
-    muxh = ca_join(&uxh_sum) / (ca_real)n;
-    for (i = 0; i < n; i++) {
+    *u_sum = us;
+    *uxh_sum = uxhs;
+}
+
+/* dx = (u - mean(u) - xh mean(u xh)) / deviation */
+CA_INLINE void back_values(size_t n, const ca_real *restrict x, ca_real mean, ca_real inv, const ca_real *restrict gamma,
+                           const ca_real *restrict dy, ca_real mu, ca_real muxh, ca_real *restrict dx, int fresh)
+{
+    for (size_t i = 0; i < n; i++) {
         ca_real d = inv * (dy[i] * gamma[i] - mu - (x[i] - mean) * inv * muxh);
         dx[i] = fresh ? d : dx[i] + d;
     }
+}
+
+CA_INLINE void layer_norm_back_row(size_t n, const ca_real *restrict x, ca_real mean, ca_real inv,
+                                   const ca_real *restrict gamma, const ca_real *restrict dy, ca_real *restrict dx, int fresh)
+{
+    ca_lanes u, uxh;
+
+    back_sums(n, x, mean, inv, gamma, dy, &u, &uxh);
+    back_values(n, x, mean, inv, gamma, dy, ca_join(&u) / (ca_real)n, ca_join(&uxh) / (ca_real)n, dx, fresh);
 }
 
 CA_CLONES static void square_norm_backward(const struct ca_op *op, const struct ca_ctx *c)
@@ -304,27 +455,119 @@ CA_CLONES static void square_norm_backward(const struct ca_op *op, const struct 
     }
 }
 
+/* dgamma and dbeta of a row */
+CA_INLINE void norm_params_back(const struct ca_op *op, const struct ca_ctx *c, size_t n, const ca_real *restrict x,
+                                ca_real mean, ca_real inv, const ca_real *restrict dy)
+{
+    ca_real *restrict dgamma = c->dparam + op->param_at[0], *restrict dbeta = c->dparam + op->param_at[1];
+
+    for (size_t i = 0; i < n; i++) {
+        dgamma[i] += dy[i] * ((x[i] - mean) * inv);
+        dbeta[i] += dy[i];
+    }
+}
+
+/* Sixteen rows shorter than a vector, from r on. Parameters get the share of one row after another. */
+CA_INLINE void short_norm_backward(const struct ca_op *op, const struct ca_ctx *c, size_t r)
+{
+    const ca_real *gamma = c->param + op->param_at[0];
+    ca_real mean[CA_LANES], inv[CA_LANES], mu[CA_LANES], muxh[CA_LANES];
+    size_t n = op->out_width;
+    struct square xh, dy, u = {{0}}, uxh = {{0}};
+
+    for (size_t l = 0; l < CA_LANES; l++) {
+        mean[l] = c->scratch[2 * (r + l)];
+        inv[l] = c->scratch[2 * (r + l) + 1];
+    }
+    load_short(n, c->in[0].p + r * c->in[0].ld, c->in[0].ld, &xh);
+    load_short(n, c->dout.p + r * c->dout.ld, c->dout.ld, &dy);
+    for (size_t i = 0; i < n; i++) {
+        CA_AT(xh.x, i) = (CA_GET(xh.x, i) - CA_GET(mean, 0)) * CA_GET(inv, 0);
+        CA_AT(u.x, i) = CA_GET(dy.x, i) * gamma[i];
+        CA_AT(uxh.x, i) = CA_GET(u.x, i) * CA_GET(xh.x, i);
+    }
+    for (size_t i = 0; c->dparam && i < n; i++) {
+        ca_real dgamma = c->dparam[op->param_at[0] + i], dbeta = c->dparam[op->param_at[1] + i];
+
+        for (size_t l = 0; l < CA_LANES; l++) {
+            dgamma += dy.x[i * CA_LANES + l] * xh.x[i * CA_LANES + l];
+            dbeta += dy.x[i * CA_LANES + l];
+        }
+        c->dparam[op->param_at[0] + i] = dgamma;
+        c->dparam[op->param_at[1] + i] = dbeta;
+    }
+    if (!c->din[0].p)
+        return;
+    join_square(u.x, mu);
+    join_square(uxh.x, muxh);
+    CA_AT(mu, 0) /= (ca_real)n;
+    CA_AT(muxh, 0) /= (ca_real)n;
+    for (size_t i = 0; i < n; i++) {
+        CA_AT(u.x, i) = CA_GET(inv, 0) * (CA_GET(u.x, i) - CA_GET(mu, 0) - CA_GET(xh.x, i) * CA_GET(muxh, 0));
+        for (size_t l = 0; l < CA_LANES; l++) {
+            ca_real *dx = c->din[0].p + (r + l) * c->din[0].ld + i, d = u.x[i * CA_LANES + l];
+            *dx = c->fresh ? d : *dx + d;
+        }
+    }
+}
+
+/* Sixteen rows of a vector and more. */
+CA_INLINE void near_norm_backward(const struct ca_op *op, const struct ca_ctx *c, size_t r)
+{
+    const ca_real *gamma = c->param + op->param_at[0], *kept = c->scratch + 2 * r;
+    size_t n = op->out_width;
+    struct ca_mat x = {c->in[0].p + r * c->in[0].ld, c->in[0].ld}, dy = {c->dout.p + r * c->dout.ld, c->dout.ld};
+    ca_real mu[CA_LANES], muxh[CA_LANES];
+    struct square u, uxh;
+    ca_lanes a, b;
+
+    for (size_t l = 0; l < CA_LANES; l++) {
+        if (c->dparam)
+            norm_params_back(op, c, n, x.p + l * x.ld, kept[2 * l], kept[2 * l + 1], dy.p + l * dy.ld);
+        back_sums(n, x.p + l * x.ld, kept[2 * l], kept[2 * l + 1], gamma, dy.p + l * dy.ld, &a, &b);
+        CA_AT(u.x, l) = a;
+        CA_AT(uxh.x, l) = b;
+    }
+    if (!c->din[0].p)
+        return;
+    join_rows(&u, mu);
+    join_rows(&uxh, muxh);
+    for (size_t l = 0; l < CA_LANES; l++)
+        back_values(n, x.p + l * x.ld, kept[2 * l], kept[2 * l + 1], gamma, dy.p + l * dy.ld, mu[l] / (ca_real)n,
+                    muxh[l] / (ca_real)n, c->din[0].p + (r + l) * c->din[0].ld, c->fresh);
+}
+
+CA_CLONES static size_t rows_norm_backward(const struct ca_op *op, const struct ca_ctx *c)
+{
+    size_t r = 0, most = by_sixteens(op, c);
+
+    for (; r < most; r += CA_LANES)
+        if (op->out_width < CA_LANES)
+            short_norm_backward(op, c, r);
+        else
+            near_norm_backward(op, c, r);
+    return r;
+}
+
 CA_CLONES static void layer_norm_backward(const struct ca_op *op, const struct ca_ctx *c)
 {
     size_t parts = op->attr[NORM_PARTS], n = op->out_width / parts;
-    const ca_real *restrict gamma = c->param + op->param_at[0];
+    size_t done = in_squares(op, c);
 
-    square_norm_backward(op, c);
-    for (size_t p = in_squares(op, c); p < c->rows * parts; p++) {
+    if (done)
+        square_norm_backward(op, c);
+    else
+        done = rows_norm_backward(op, c);
+    for (size_t p = done; p < c->rows * parts; p++) {
         size_t r = p / parts, at = p % parts * n;
-        const ca_real *restrict x = c->in[0].p + r * c->in[0].ld + at;
-        const ca_real *restrict dy = c->dout.p + r * c->dout.ld + at;
+        const ca_real *x = c->in[0].p + r * c->in[0].ld + at, *dy = c->dout.p + r * c->dout.ld + at;
         ca_real mean = c->scratch[2 * p], inv = c->scratch[2 * p + 1];
 
-        if (c->dparam) {
-            ca_real *restrict dgamma = c->dparam + op->param_at[0], *restrict dbeta = c->dparam + op->param_at[1];
-            for (size_t i = 0; i < n; i++) {
-                dgamma[i] += dy[i] * ((x[i] - mean) * inv);
-                dbeta[i] += dy[i];
-            }
-        }
+        if (c->dparam)
+            norm_params_back(op, c, n, x, mean, inv, dy);
         if (c->din[0].p)
-            layer_norm_back_row(n, x, mean, inv, gamma, dy, c->din[0].p + r * c->din[0].ld + at, c->fresh);
+            layer_norm_back_row(n, x, mean, inv, c->param + op->param_at[0], dy,
+                                c->din[0].p + r * c->din[0].ld + at, c->fresh);
     }
 }
 

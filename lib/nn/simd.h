@@ -58,7 +58,8 @@ CA_INLINE ca_real ca_join(const ca_lanes *v)
     return (b[0] + b[2]) + (b[1] + b[3]);
 }
 
-CA_INLINE ca_real ca_sum(size_t n, const ca_real *x)
+/* What ca_sum and ca_dot join in the end: the sum of every CA_LANES-th element or product. */
+CA_INLINE void ca_sum_lanes(size_t n, const ca_real *x, ca_lanes *sum)
 {
     ca_lanes acc = {0};
     ca_real part[CA_LANES];
@@ -70,10 +71,10 @@ CA_INLINE ca_real ca_sum(size_t n, const ca_real *x)
         ca_part(n - i, x + i, part);
         acc += CA_LOAD(part);
     }
-    return ca_join(&acc);
+    *sum = acc;
 }
 
-CA_INLINE ca_real ca_dot(size_t n, const ca_real *x, const ca_real *y)
+CA_INLINE void ca_dot_lanes(size_t n, const ca_real *x, const ca_real *y, ca_lanes *sum)
 {
     ca_lanes acc = {0};
     ca_real xp[CA_LANES], yp[CA_LANES];
@@ -86,6 +87,22 @@ CA_INLINE ca_real ca_dot(size_t n, const ca_real *x, const ca_real *y)
         ca_part(n - i, y + i, yp);
         acc += CA_LOAD(xp) * CA_LOAD(yp);
     }
+    *sum = acc;
+}
+
+CA_INLINE ca_real ca_sum(size_t n, const ca_real *x)
+{
+    ca_lanes acc;
+
+    ca_sum_lanes(n, x, &acc);
+    return ca_join(&acc);
+}
+
+CA_INLINE ca_real ca_dot(size_t n, const ca_real *x, const ca_real *y)
+{
+    ca_lanes acc;
+
+    ca_dot_lanes(n, x, y, &acc);
     return ca_join(&acc);
 }
 

@@ -83,6 +83,12 @@ static ca_val build_norm(struct ca_graph *g, const struct kit_shape *s)
     return ca_op_linear(g, v, "head", 1, 0);
 }
 
+/* One part, so the whole row; its length and that of the last layer are fields times width. */
+static ca_val build_row_norm(struct ca_graph *g, const struct kit_shape *s)
+{
+    return ca_op_linear(g, ca_op_layer_norm(g, ca_graph_embed(g, "table", s->width, unit), "norm"), "head", 1, 1);
+}
+
 static ca_val build_attention(struct ca_graph *g, const struct kit_shape *s)
 {
     size_t first = ca_op_attention_params(g, "attention", s->width);
@@ -125,11 +131,60 @@ static void alone(kit_build *build, const struct kit_shape *s, const char *what)
     ca_pool_free(pool);
 }
 
+/* x = y / rows, which is exact: rows is a power of two */
+static int share(const ca_real *x, const ca_real *y, size_t n, size_t rows)
+{
+    int same = 1;
+
+    for (size_t i = 0; i < n; i++)
+        same &= x[i] * (ca_real)rows == y[i];
+    return same;
+}
+
+/* The gradient of 32 rows at once against what one row after another adds up to: each by itself goes the general way. */
+static void alone_back(kit_build *build, const struct kit_shape *s, const char *what)
+{
+    enum { ROWS = 32 };
+    struct ca_err err = {0};
+    struct ca_pool *pool = ca_pool_new(1, &err);
+    struct kit_batch batch = kit_batch(s, ROWS, 4, 0);
+    struct ca_net *n[2];
+    double sum;
+    int same;
+
+    kit_must(!pool, &err);
+    for (int i = 0; i < 2; i++)
+        n[i] = kit_net(build, s, pool, 1, 0);
+    batch.target.weight = NULL;
+    kit_must(ca_net_gradient(n[0], &batch.feed, &ca_loss_bce, &batch.target, &sum, NULL, &err), &err);
+    for (size_t r = 0; r < ROWS; r++) {
+        const uint32_t *ids[8];
+        struct ca_feed feed = {1, ids, NULL};
+        struct ca_target target = {.label = batch.label + r};
+
+        for (size_t f = 0; f < s->fields; f++)
+            ids[f] = batch.feed.ids[f] + r;
+        kit_must(ca_net_gradient(n[1], &feed, &ca_loss_bce, &target, &sum, NULL, &err), &err);
+    }
+    same = share(ca_net_dense(n[0], CA_STATE_GRADIENT), ca_net_dense(n[1], CA_STATE_GRADIENT),
+                 ca_graph_dense_count(ca_net_graph(n[0])), ROWS);
+    for (size_t f = 0; f < s->fields; f++)
+        for (size_t r = 0; r < ROWS; r++)
+            same &= share(ca_net_table_gradient(n[0], f, batch.ids[f][r]),
+                          ca_net_table_gradient(n[1], f, batch.ids[f][r]), s->width, ROWS);
+    OK(same, what);
+    for (int i = 0; i < 2; i++)
+        ca_net_free(n[i]);
+    kit_batch_free(&batch, s);
+    ca_pool_free(pool);
+}
+
 int main(void)
 {
     static const uint32_t vocab[7] = {50, 40, 30, 17, 90, 200, 2};
     static const struct kit_shape one = {.fields = 1, .width = 16, .rows = vocab};
     static const struct kit_shape seven = {.fields = 7, .width = 16, .rows = vocab};
+    static const struct kit_shape short_row = {.fields = 1, .width = 4, .rows = vocab};
     static const struct kit_shape narrow = {.fields = 5, .width = 6, .rows = vocab};
     static const size_t rows[] = {1, 5, 15, 16}, width[] = {1, 7, 16, 17, 48, 50};
 
@@ -140,6 +195,13 @@ int main(void)
     softmax(26);
     alone(build_norm, &one, "layer norm of sixteen numbers");
     alone(build_norm, &narrow, "norm of fields of six");
+    alone(build_row_norm, &short_row, "layer norm of four numbers");
+    alone(build_row_norm, &narrow, "layer norm of thirty");
+    alone(build_row_norm, &seven, "layer norm of seven vectors");
+    alone_back(build_row_norm, &one, "gradient of a layer norm of sixteen numbers");
+    alone_back(build_row_norm, &short_row, "gradient of a layer norm of four");
+    alone_back(build_row_norm, &narrow, "gradient of a layer norm of thirty");
+    alone_back(build_row_norm, &seven, "gradient of a layer norm of seven vectors");
     if (ca_tile_kind() != CA_TILE_PLAIN) { /* elsewhere BLAS, which gives a row other bits among others */
         alone(build_attention, &seven, "attention over seven fields");
         alone(build_attention, &narrow, "attention over five fields of six");
