@@ -36,13 +36,8 @@ typedef __typeof__((ca_lanes){0} < (ca_lanes){0}) ca_lanes_mask;
             v[i + (d)] = hi;                                                 \
         }
 
-/* to[i * step + l] = from[l * ld + i] of a square */
-CA_INLINE void ca_turn_square(const ca_real *from, size_t ld, ca_real *to, size_t step)
+CA_INLINE void ca_turn(ca_lanes v[CA_LANES])
 {
-    ca_lanes v[CA_LANES];
-
-    for (size_t i = 0; i < CA_LANES; i++)
-        v[i] = CA_LOAD(from + i * ld);
     CA_TURN_ROUND(8, __builtin_shufflevector(x, y, 0, 1, 2, 3, 4, 5, 6, 7, 16, 17, 18, 19, 20, 21, 22, 23),
           __builtin_shufflevector(x, y, 8, 9, 10, 11, 12, 13, 14, 15, 24, 25, 26, 27, 28, 29, 30, 31))
     CA_TURN_ROUND(4, __builtin_shufflevector(x, y, 0, 1, 2, 3, 16, 17, 18, 19, 8, 9, 10, 11, 24, 25, 26, 27),
@@ -51,6 +46,16 @@ CA_INLINE void ca_turn_square(const ca_real *from, size_t ld, ca_real *to, size_
           __builtin_shufflevector(x, y, 2, 3, 18, 19, 6, 7, 22, 23, 10, 11, 26, 27, 14, 15, 30, 31))
     CA_TURN_ROUND(1, __builtin_shufflevector(x, y, 0, 16, 2, 18, 4, 20, 6, 22, 8, 24, 10, 26, 12, 28, 14, 30),
           __builtin_shufflevector(x, y, 1, 17, 3, 19, 5, 21, 7, 23, 9, 25, 11, 27, 13, 29, 15, 31))
+}
+
+/* to[i * step + l] = from[l * ld + i] of a square */
+CA_INLINE void ca_turn_square(const ca_real *from, size_t ld, ca_real *to, size_t step)
+{
+    ca_lanes v[CA_LANES];
+
+    for (size_t i = 0; i < CA_LANES; i++)
+        v[i] = CA_LOAD(from + i * ld);
+    ca_turn(v);
     for (size_t i = 0; i < CA_LANES; i++)
         *(ca_lanes_any *)(void *)(to + i * step) = v[i];
 }

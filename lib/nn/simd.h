@@ -21,6 +21,9 @@
 #endif
 #define CA_INLINE static inline __attribute__((always_inline))
 
+/* Before a loop over sums that must stay in registers: to its end, which is at most CA_LANES steps away. */
+#define CA_UNROLL _Pragma("GCC unroll 16")
+
 #define CA_LANES 16
 
 /* Lanes of one width of register or another: the compiler cuts them to what the machine has. Never passed by value. */
