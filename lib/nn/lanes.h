@@ -113,11 +113,8 @@ CA_INLINE void ca_lanes_add(size_t rows, size_t n, const ca_real *restrict t, ca
             y[l * ld + k] += t[k * CA_LANES + l];
 }
 
-/*
- * e^x to about one unit in the last place, without calls or branches, with one
- * order of operations everywhere. Below -87 it is e^-87, above 88 e^88.
- */
-CA_INLINE ca_real ca_exp(ca_real x)
+/* ca_exp of what is at most 88. */
+CA_INLINE ca_real ca_exp_below(ca_real x)
 {
 #ifdef CA_DOUBLE
     return exp(x);
@@ -127,7 +124,6 @@ CA_INLINE ca_real ca_exp(ca_real x)
     uint32_t bits;
 
     x = x < -87 ? -87 : x;
-    x = x > 88 ? 88 : x;
     n = x * 0x1.715476p0f + magic;
     memcpy(&bits, &n, sizeof bits);
     n -= magic;
@@ -146,24 +142,50 @@ CA_INLINE ca_real ca_exp(ca_real x)
 #endif
 }
 
+/*
+ * e^x to about one unit in the last place, without calls or branches, with one
+ * order of operations everywhere. Below -87 it is e^-87, above 88 e^88.
+ */
+CA_INLINE ca_real ca_exp(ca_real x)
+{
+#ifndef CA_DOUBLE
+    x = x > 88 ? 88 : x;
+#endif
+    return ca_exp_below(x);
+}
+
+/* In each lane, each of m rows of a(m, n) becomes its softmax. Several rows together: one alone waits for its sums. */
+CA_INLINE void ca_lanes_softmaxes(size_t m, size_t n, ca_real *restrict a)
+{
+    ca_lanes most[CA_LANES];
+    ca_real sum[CA_LANES][CA_LANES] = {{0}};
+
+    for (size_t r = 0; r < m; r++)
+        most[r] = (ca_lanes){0} - (ca_real)INFINITY;
+    for (size_t i = 0; i < n; i++)
+        for (size_t r = 0; r < m; r++)
+            most[r] = CA_GREATER(CA_GET(a, r * n + i), most[r]);
+    for (size_t i = 0; i < n; i++)
+        for (size_t r = 0; r < m; r++) {
+            ca_real *at = a + (r * n + i) * CA_LANES;
+            for (size_t l = 0; l < CA_LANES; l++) {
+                ca_real e = ca_exp_below(at[l] - most[r][l]);
+                at[l] = e;
+                sum[r][l] += e;
+            }
+        }
+    for (size_t r = 0; r < m; r++)
+        for (size_t l = 0; l < CA_LANES; l++)
+            sum[r][l] = 1 / sum[r][l];
+    for (size_t r = 0; r < m; r++)
+        for (size_t i = 0; i < n; i++)
+            CA_AT(a, r * n + i) *= CA_LOAD(sum[r]);
+}
+
 /* In each lane, a[0..n) becomes its softmax. */
 CA_INLINE void ca_lanes_softmax(size_t n, ca_real *restrict a)
 {
-    ca_lanes most = (ca_lanes){0} - (ca_real)INFINITY;
-    ca_real sum[CA_LANES] = {0};
-
-    for (size_t i = 0; i < n; i++)
-        most = CA_GREATER(CA_GET(a, i), most);
-    for (size_t i = 0; i < n; i++)
-        for (size_t l = 0; l < CA_LANES; l++) {
-            ca_real e = ca_exp(a[i * CA_LANES + l] - most[l]);
-            a[i * CA_LANES + l] = e;
-            sum[l] += e;
-        }
-    for (size_t l = 0; l < CA_LANES; l++)
-        sum[l] = 1 / sum[l];
-    for (size_t i = 0; i < n; i++)
-        CA_AT(a, i) *= CA_LOAD(sum);
+    ca_lanes_softmaxes(1, n, a);
 }
 
 #endif

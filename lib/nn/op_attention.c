@@ -4,12 +4,14 @@
  * rows, turned: a number is a vector of rows, and an element's vectors of all
  * fields lie side by side, so that a projection is a product with them as
  * columns (nn/tile.h) and what lies between are small products in tiles of
- * registers. q, k, v and the weights are kept for backward: to make them anew
- * takes twice as long as their way out of the second-level cache and back.
+ * registers. q, k, v are kept for backward, the weights are made anew: they
+ * are more than all else, and their way out of the second-level cache and back
+ * takes as long.
  */
 #include <math.h>
 #include <string.h>
 
+#include "nn/grid.h"
 #include "nn/lanes.h"
 #include "nn/ops.h"
 #include "nn/ops_fields.h"
@@ -33,8 +35,8 @@ struct attention {
     ca_real *din_all, *dout_all;  /* the same, vectors: sums of a whole chunk by lane */
     ca_real *x, *y;               /* turned: [in_cols, F], [d, F] */
     ca_real *dx, *dqkv, *dgiven;  /* turned: [in, F], [3d, F], [d, F] */
-    ca_real *dweight;             /* turned, of one head: [F, F] */
-    ca_real *qkv, *weight, *given; /* kept by row, turned: [3d, F], [heads, F, F], [out_cols, F], what the heads give */
+    ca_real *weight, *dweight;    /* turned, of one head: [F, F] */
+    ca_real *qkv, *given;         /* kept by row, turned: [3d, F]; [out_cols, F], what the heads give */
 };
 
 static struct attention sizes(const struct ca_op *op)
@@ -50,7 +52,7 @@ static struct attention sizes(const struct ca_op *op)
 
 static size_t kept_per_row(const struct attention *a)
 {
-    return a->f * (3 * a->d + a->heads * a->f + a->out_cols);
+    return a->f * (3 * a->d + a->out_cols);
 }
 
 /* Elements of a packed matrix: vectors behind it stay aligned. */
@@ -64,7 +66,7 @@ static size_t piece_size(const struct attention *a)
 {
     size_t in = 3 * a->d * a->in_cols, out = a->d * a->out_cols;
 
-    return packed(in) + packed(out) + (in + out + a->f * (a->in_cols + a->in + 5 * a->d + a->f)) * CA_LANES;
+    return packed(in) + packed(out) + (in + out + a->f * (a->in_cols + a->in + 5 * a->d + 2 * a->f)) * CA_LANES;
 }
 
 static void lay(struct attention *a, ca_real *p)
@@ -80,10 +82,10 @@ static void lay(struct attention *a, ca_real *p)
     a->dx = p += a->d * f;
     a->dqkv = p += a->in * f;
     a->dgiven = p += 3 * a->d * f;
-    a->dweight = p += a->d * f;
+    a->weight = p += a->d * f;
+    a->dweight = p += a->f * f;
     a->qkv = p + a->f * f;
-    a->weight = a->qkv + 3 * a->d * f;
-    a->given = a->weight + a->heads * a->f * f;
+    a->given = a->qkv + 3 * a->d * f;
 }
 
 /* What is kept of the next piece. */
@@ -92,7 +94,6 @@ static void next_piece(struct attention *a)
     size_t step = kept_per_row(a) * CA_LANES;
 
     a->qkv += step;
-    a->weight += step;
     a->given += step;
 }
 
@@ -205,138 +206,50 @@ static void project(size_t fields, size_t m, size_t k, const ca_real *a, size_t 
     }
 }
 
-/* ---- products of small matrices of vectors ---- */
-
-/* Element (i, j) is the vector at p[(i * row + j * col) * CA_LANES]. */
-struct grid {
-    ca_real *p;
-    size_t row, col;
-};
-
-/* The same, columns as rows. */
-static struct grid turned(struct grid g)
-{
-    return (struct grid){g.p, g.col, g.row};
-}
-
-#define TILE 4 /* 16 sums in registers; 8 vectors are read for 16 products */
-
-/* c(m, n) = scale a(m, k) b(k, n) */
-struct grid_product {
-    size_t m, n, k;
-    struct grid a, b, c;
-    ca_real scale;
-};
-
-/* Of a tile at (i, j). Sums are in registers only where the compiler sees every loop over them to its end. */
-CA_INLINE void grid_tile(size_t m, size_t n, const struct grid_product *g, int add, size_t i, size_t j)
-{
-    ca_lanes sum[TILE][TILE];
-    size_t a_row = g->a.row * CA_LANES, a_col = g->a.col * CA_LANES, b_row = g->b.row * CA_LANES;
-    size_t b_col = g->b.col * CA_LANES, c_row = g->c.row * CA_LANES, c_col = g->c.col * CA_LANES, k = g->k;
-    const ca_real *x = g->a.p + i * a_row, *y = g->b.p + j * b_col;
-    ca_real *z = g->c.p + i * c_row + j * c_col, scale = g->scale;
-
-    CA_UNROLL
-    for (size_t s = 0; s < m; s++)
-        CA_UNROLL
-        for (size_t t = 0; t < n; t++)
-            sum[s][t] = (ca_lanes){0};
-    for (size_t l = 0; l < k; l++, x += a_col, y += b_row) {
-        ca_lanes u[TILE];
-        CA_UNROLL
-        for (size_t t = 0; t < n; t++)
-            u[t] = CA_LOAD(y + t * b_col);
-        CA_UNROLL
-        for (size_t s = 0; s < m; s++) {
-            ca_lanes v = CA_LOAD(x + s * a_row);
-            CA_UNROLL
-            for (size_t t = 0; t < n; t++)
-                sum[s][t] += v * u[t];
-        }
-    }
-    CA_UNROLL
-    for (size_t s = 0; s < m; s++)
-        CA_UNROLL
-        for (size_t t = 0; t < n; t++) {
-            ca_real *at = z + s * c_row + t * c_col;
-
-            sum[s][t] *= scale;
-            if (add)
-                sum[s][t] += CA_LOAD(at);
-            *(ca_lanes_any *)(void *)at = sum[s][t];
-        }
-}
-
-CA_INLINE void grid_rows(size_t m, const struct grid_product *g, int add, size_t i)
-{
-    size_t j = 0;
-
-    for (; j + TILE <= g->n; j += TILE)
-        grid_tile(m, TILE, g, add, i, j);
-    for (; j + 2 <= g->n; j += 2)
-        grid_tile(m, 2, g, add, i, j);
-    if (j < g->n)
-        grid_tile(m, 1, g, add, i, j);
-}
-
-CA_INLINE void grid_all(const struct grid_product *g, int add)
-{
-    size_t i = 0;
-
-    for (; i + TILE <= g->m; i += TILE)
-        grid_rows(TILE, g, add, i);
-    for (; i + 2 <= g->m; i += 2)
-        grid_rows(2, g, add, i);
-    if (i < g->m)
-        grid_rows(1, g, add, i);
-}
-
-CA_CLONES static void grid_product(const struct grid_product *g)
-{
-    grid_all(g, 0);
-}
-
-/* The same on top of what is in c. */
-CA_CLONES static void grid_product_add(const struct grid_product *g)
-{
-    grid_all(g, 1);
-}
-
 /* ---- what lies between the projections, of a head ---- */
 
 /* One head's part of something turned, from element `at` on: [F, width of the head] */
-static struct grid head_of(const struct attention *a, const ca_real *p, size_t at, size_t h)
+static struct ca_grid head_of(const struct attention *a, const ca_real *p, size_t at, size_t h)
 {
-    return (struct grid){(ca_real *)(uintptr_t)p + (at + h * a->head) * a->f * CA_LANES, 1, a->f};
+    return (struct ca_grid){(ca_real *)(uintptr_t)p + (at + h * a->head) * a->f * CA_LANES, 1, a->f};
 }
 
 /* [F, F] */
-static struct grid square(const struct attention *a, ca_real *p)
+static struct ca_grid square(const struct attention *a, ca_real *p)
 {
-    return (struct grid){p, a->f, 1};
+    return (struct ca_grid){p, a->f, 1};
 }
 
-static ca_real *weight_of(const struct attention *a, size_t h)
-{
-    return a->weight + h * a->f * a->f * CA_LANES;
-}
+#define TOGETHER 4 /* rows of a softmax */
 
 CA_CLONES static void softmax(size_t rows, size_t n, ca_real *w)
 {
-    for (size_t i = 0; i < rows; i++)
+    size_t i = 0;
+
+    for (; i + TOGETHER <= rows; i += TOGETHER)
+        ca_lanes_softmaxes(TOGETHER, n, w + i * n * CA_LANES);
+    for (; i < rows; i++)
         ca_lanes_softmax(n, w + i * n * CA_LANES);
 }
 
-/* P = softmax(scale Q K^T), O = P V */
+/* P = softmax(scale Q K^T) */
+static void weigh(const struct attention *a, size_t h)
+{
+    size_t f = a->f;
+
+    ca_grid_product(&(struct ca_grid_product){f, f, a->head, head_of(a, a->qkv, 0, h), ca_grid_turned(head_of(a, a->qkv, a->d, h)),
+                                        square(a, a->weight), a->scale});
+    softmax(f, f, a->weight);
+}
+
+/* O = P V */
 static void head_forward(const struct attention *a, size_t h)
 {
-    size_t f = a->f, d = a->d, n = a->head;
-    struct grid w = square(a, weight_of(a, h));
+    size_t f = a->f;
 
-    grid_product(&(struct grid_product){f, f, n, head_of(a, a->qkv, 0, h), turned(head_of(a, a->qkv, d, h)), w, a->scale});
-    softmax(f, f, w.p);
-    grid_product(&(struct grid_product){f, n, f, w, head_of(a, a->qkv, 2 * d, h), head_of(a, a->given, 0, h), 1});
+    weigh(a, h);
+    ca_grid_product(&(struct ca_grid_product){f, a->head, f, square(a, a->weight), head_of(a, a->qkv, 2 * a->d, h),
+                                        head_of(a, a->given, 0, h), 1});
 }
 
 /* dP becomes dS = scale P (dP - sum_j dP P), rows of f */
@@ -356,13 +269,14 @@ CA_CLONES static void softmax_back(size_t f, ca_real scale, const ca_real *w, ca
 static void head_back(const struct attention *a, size_t h, const ca_real *dgiven)
 {
     size_t f = a->f, d = a->d, n = a->head;
-    struct grid w = square(a, weight_of(a, h)), dw = square(a, a->dweight), go = head_of(a, dgiven, 0, h);
+    struct ca_grid w = square(a, a->weight), dw = square(a, a->dweight), go = head_of(a, dgiven, 0, h);
 
-    grid_product(&(struct grid_product){f, n, f, turned(w), go, head_of(a, a->dqkv, 2 * d, h), 1});
-    grid_product(&(struct grid_product){f, f, n, go, turned(head_of(a, a->qkv, 2 * d, h)), dw, 1});
+    weigh(a, h);
+    ca_grid_product(&(struct ca_grid_product){f, n, f, ca_grid_turned(w), go, head_of(a, a->dqkv, 2 * d, h), 1});
+    ca_grid_product(&(struct ca_grid_product){f, f, n, go, ca_grid_turned(head_of(a, a->qkv, 2 * d, h)), dw, 1});
     softmax_back(f, a->scale, w.p, dw.p);
-    grid_product(&(struct grid_product){f, n, f, dw, head_of(a, a->qkv, d, h), head_of(a, a->dqkv, 0, h), 1});
-    grid_product(&(struct grid_product){f, n, f, turned(dw), head_of(a, a->qkv, 0, h), head_of(a, a->dqkv, d, h), 1});
+    ca_grid_product(&(struct ca_grid_product){f, n, f, dw, head_of(a, a->qkv, d, h), head_of(a, a->dqkv, 0, h), 1});
+    ca_grid_product(&(struct ca_grid_product){f, n, f, ca_grid_turned(dw), head_of(a, a->qkv, 0, h), head_of(a, a->dqkv, d, h), 1});
 }
 
 /* ---- the whole ---- */
@@ -398,7 +312,7 @@ static void attention_forward(const struct ca_op *op, const struct ca_ctx *c)
 /* sums(m, n) += sum of x[m, F] y[n, F] over the fields */
 static void add_outer(const struct attention *a, size_t m, size_t n, ca_real *x, ca_real *y, ca_real *sums)
 {
-    grid_product_add(&(struct grid_product){m, n, a->f, {x, a->f, 1}, {y, 1, a->f}, {sums, n, 1}, 1});
+    ca_grid_product_add(&(struct ca_grid_product){m, n, a->f, {x, a->f, 1}, {y, 1, a->f}, {sums, n, 1}, 1});
 }
 
 /* dw(rows, cols) and db(rows), if there is one, += the sums of all lanes */

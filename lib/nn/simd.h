@@ -22,7 +22,11 @@
 #define CA_INLINE static inline __attribute__((always_inline))
 
 /* Before a loop over sums that must stay in registers: to its end, which is at most CA_LANES steps away. */
+#ifdef __clang__
+#define CA_UNROLL _Pragma("unroll")
+#else
 #define CA_UNROLL _Pragma("GCC unroll 16")
+#endif
 
 #define CA_LANES 16
 
