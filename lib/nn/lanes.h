@@ -62,6 +62,18 @@ CA_INLINE void ca_turn_square(const ca_real *from, size_t ld, ca_real *to, size_
 
 #undef CA_TURN_ROUND
 
+/* In each lane, the sum of 16 elements in the order of ca_join. */
+CA_INLINE void ca_join_square(const ca_real *x, ca_real *sum)
+{
+    ca_lanes a[8];
+
+    for (size_t i = 0; i < 8; i++)
+        a[i] = CA_GET(x, i) + CA_GET(x, i + 8);
+    for (size_t i = 0; i < 4; i++)
+        a[i] = a[i] + a[i + 4];
+    CA_AT(sum, 0) = (a[0] + a[2]) + (a[1] + a[3]);
+}
+
 /*
  * t = the first rows <= CA_LANES rows of x(rows, n), turned; lanes without a row are 0. A full piece goes by squares,
  * in a third of the time of a loop over elements, which was as much as the arithmetic of an attention layer.

@@ -1,6 +1,7 @@
 /*
  * Multi-head self-attention over fields (specification: models 11), with
- * biases and a projection of the output or without both. Pieces of CA_LANES
+ * biases and a projection of the output or without both, and with a layer norm
+ * of its sum with what it reads or without. Pieces of CA_LANES
  * rows, turned: a number is a vector of rows, and an element's vectors of all
  * fields lie side by side, so that a projection is a product with them as
  * columns (nn/tile.h) and what lies between are small products in tiles of
@@ -29,14 +30,18 @@ enum { AT_FIELDS, AT_WIDTH, AT_HEADS, AT_IN, AT_SCALED };
 struct attention {
     size_t f, in, d, heads, head; /* in: width of a field that is read; head: width of one */
     size_t in_cols, out_cols;     /* of the matrices, with the bias */
+    int norm;
     ca_real scale;                /* of the scores */
     const ca_real *w_in, *w_out;  /* [3d, in], [d, d], as they are stored */
     ca_real *in_all, *out_all;    /* [3d, in_cols], [d, out_cols] */
-    ca_real *din_all, *dout_all;  /* the same, vectors: sums of a whole chunk by lane */
+    const ca_real *gamma, *beta;  /* [d] */
+    ca_real *din_all, *dout_all;  /* as the matrices, vectors: sums of a whole chunk by lane */
+    ca_real *dnorm;               /* the same of gamma and beta: [2, d] */
     ca_real *x, *y;               /* turned: [in_cols, F], [d, F] */
     ca_real *dx, *dqkv, *dgiven;  /* turned: [in, F], [3d, F], [d, F] */
     ca_real *weight, *dweight;    /* turned, of one head: [F, F] */
-    ca_real *qkv, *given;         /* kept by row, turned: [3d, F]; [out_cols, F], what the heads give */
+    /* kept by row, turned: [3d, F]; what the heads give [out_cols, F]; what is normed [d, F]; 1 / deviation [F] */
+    ca_real *qkv, *given, *normed, *inv;
 };
 
 static struct attention sizes(const struct ca_op *op)
@@ -47,12 +52,13 @@ static struct attention sizes(const struct ca_op *op)
     a.head = a.heads ? a.d / a.heads : 0;
     a.in_cols = a.in + (op->n_params > 1);
     a.out_cols = a.d + (op->n_params > 1);
+    a.norm = op->n_params > 4;
     return a;
 }
 
 static size_t kept_per_row(const struct attention *a)
 {
-    return a->f * (3 * a->d + a->out_cols);
+    return a->f * (3 * a->d + a->out_cols + (a->norm ? a->d + 1 : 0));
 }
 
 /* Elements of a packed matrix: vectors behind it stay aligned. */
@@ -66,7 +72,7 @@ static size_t piece_size(const struct attention *a)
 {
     size_t in = 3 * a->d * a->in_cols, out = a->d * a->out_cols;
 
-    return packed(in) + packed(out) + (in + out + a->f * (a->in_cols + a->in + 5 * a->d + 2 * a->f)) * CA_LANES;
+    return packed(in) + packed(out) + (in + out + 2 * a->d + a->f * (a->in_cols + a->in + 5 * a->d + 2 * a->f)) * CA_LANES;
 }
 
 static void lay(struct attention *a, ca_real *p)
@@ -77,7 +83,8 @@ static void lay(struct attention *a, ca_real *p)
     a->out_all = p += packed(in);
     a->din_all = p += packed(out);
     a->dout_all = p += in * CA_LANES;
-    a->x = p += out * CA_LANES;
+    a->dnorm = p += out * CA_LANES;
+    a->x = p += 2 * a->d * CA_LANES;
     a->y = p += a->in_cols * f;
     a->dx = p += a->d * f;
     a->dqkv = p += a->in * f;
@@ -86,6 +93,8 @@ static void lay(struct attention *a, ca_real *p)
     a->dweight = p += a->f * f;
     a->qkv = p + a->f * f;
     a->given = a->qkv + 3 * a->d * f;
+    a->normed = a->given + a->out_cols * f;
+    a->inv = a->normed + a->d * f;
 }
 
 /* What is kept of the next piece. */
@@ -95,6 +104,8 @@ static void next_piece(struct attention *a)
 
     a->qkv += step;
     a->given += step;
+    a->normed += step;
+    a->inv += step;
 }
 
 /* to(rows, cols + 1) = from and behind each row its element of b; without b, from */
@@ -121,6 +132,10 @@ static struct attention view(const struct ca_op *op, const struct ca_ctx *c)
     if (biased) {
         a.w_out = p + op->param_at[2];
         with_bias(a.d, a.d, a.w_out, p + op->param_at[3], a.out_all);
+        if (a.norm) {
+            a.gamma = p + op->param_at[4];
+            a.beta = p + op->param_at[5];
+        }
         for (size_t i = 0; i < a.f * CA_LANES; i++)
             a.x[a.in * a.f * CA_LANES + i] = 1;
     }
@@ -190,16 +205,16 @@ CA_CLONES static void to_rows(size_t rows, size_t fields, size_t width, const ca
     }
 }
 
-/* y[m, F] = A(m, k) x[k, F], turned; a_row, a_k: strides of A */
+/* y[m, F] = A(m, k) x[k, F], turned, on top of y when add; a_row, a_k: strides of A */
 static void project(size_t fields, size_t m, size_t k, const ca_real *a, size_t a_row, size_t a_k, const ca_real *x,
-                    ca_real *y)
+                    ca_real *y, int add)
 {
     ca_tile *tile = ca_tile_best();
     size_t ld = fields * CA_LANES;
 
     for (size_t f = 0, lanes; f < fields; f += lanes) {
         struct ca_strip s = {.rows = m, .k = k, .a = a, .a_row = a_row, .a_k = a_k, .b = x + f * CA_LANES, .b_k = ld,
-                             .c = y + f * CA_LANES, .c_row = ld};
+                             .c = y + f * CA_LANES, .c_row = ld, .add = add};
 
         s.lanes = lanes = fields - f < CA_TILE_LANES ? fields - f : CA_TILE_LANES;
         tile(&s);
@@ -279,6 +294,79 @@ static void head_back(const struct attention *a, size_t h, const ca_real *dgiven
     ca_grid_product(&(struct ca_grid_product){f, n, f, ca_grid_turned(dw), head_of(a, a->qkv, 0, h), head_of(a, a->dqkv, d, h), 1});
 }
 
+/* ---- layer norm, of the vector of each field ---- */
+
+/* y = norm(y + x): normed = (y + x - mean) / deviation, y = normed gamma + beta. Sums in the order of ca_sum. */
+CA_CLONES static void norm(const struct attention *a)
+{
+    size_t f = a->f, d = a->d;
+
+    for (size_t i = 0; i < f; i++) {
+        ca_real part[CA_LANES * CA_LANES] = {0}, mean[CA_LANES], inv[CA_LANES];
+
+        for (size_t e = 0; e < d; e++) {
+            ca_lanes x = CA_GET(a->y, e * f + i) + CA_GET(a->x, e * f + i);
+
+            CA_AT(a->normed, e * f + i) = x;
+            CA_AT(part, e % CA_LANES) += x;
+        }
+        ca_join_square(part, mean);
+        CA_AT(mean, 0) /= (ca_real)d;
+        memset(part, 0, sizeof part);
+        for (size_t e = 0; e < d; e++) {
+            ca_lanes x = CA_GET(a->normed, e * f + i) - CA_GET(mean, 0);
+
+            CA_AT(a->normed, e * f + i) = x;
+            CA_AT(part, e % CA_LANES) += x * x;
+        }
+        ca_join_square(part, inv);
+        for (size_t l = 0; l < CA_LANES; l++)
+            inv[l] = 1 / (ca_real)sqrt(inv[l] / (ca_real)d + (ca_real)CA_LAYER_NORM_EPS);
+        CA_AT(a->inv, i) = CA_GET(inv, 0);
+        for (size_t e = 0; e < d; e++) {
+            ca_lanes x = CA_GET(a->normed, e * f + i) * CA_GET(inv, 0);
+
+            CA_AT(a->normed, e * f + i) = x;
+            CA_AT(a->y, e * f + i) = x * a->gamma[e] + a->beta[e];
+        }
+    }
+}
+
+/* y, the gradient of what norm gives, becomes that of the sum: u = dy gamma, (u - mean(u) - xh mean(u xh)) / deviation */
+CA_CLONES static void norm_back(const struct attention *a)
+{
+    size_t f = a->f, d = a->d;
+
+    for (size_t e = 0; e < d; e++) {
+        ca_lanes dgamma = CA_GET(a->dnorm, e), dbeta = CA_GET(a->dnorm, d + e);
+
+        for (size_t i = 0; i < f; i++) {
+            ca_lanes dy = CA_GET(a->y, e * f + i);
+
+            dgamma += dy * CA_GET(a->normed, e * f + i);
+            dbeta += dy;
+            CA_AT(a->y, e * f + i) = dy * a->gamma[e];
+        }
+        CA_AT(a->dnorm, e) = dgamma;
+        CA_AT(a->dnorm, d + e) = dbeta;
+    }
+    for (size_t i = 0; i < f; i++) {
+        ca_real u[CA_LANES * CA_LANES] = {0}, uxh[CA_LANES * CA_LANES] = {0}, mu[CA_LANES], muxh[CA_LANES];
+
+        for (size_t e = 0; e < d; e++) {
+            CA_AT(u, e % CA_LANES) += CA_GET(a->y, e * f + i);
+            CA_AT(uxh, e % CA_LANES) += CA_GET(a->y, e * f + i) * CA_GET(a->normed, e * f + i);
+        }
+        ca_join_square(u, mu);
+        ca_join_square(uxh, muxh);
+        CA_AT(mu, 0) /= (ca_real)d;
+        CA_AT(muxh, 0) /= (ca_real)d;
+        for (size_t e = 0; e < d; e++)
+            CA_AT(a->y, e * f + i) = CA_GET(a->inv, i) * (CA_GET(a->y, e * f + i) - CA_GET(mu, 0) -
+                                                         CA_GET(a->normed, e * f + i) * CA_GET(muxh, 0));
+    }
+}
+
 /* ---- the whole ---- */
 
 static size_t piece_rows(const struct ca_ctx *c, size_t r)
@@ -296,15 +384,17 @@ static void attention_forward(const struct ca_op *op, const struct ca_ctx *c)
         const ca_real *y = a.given;
 
         from_rows(rows, f, a.in, c->in[0].p + r * c->in[0].ld, c->in[0].ld, a.x);
-        project(f, 3 * d, a.in_cols, a.in_all, a.in_cols, 1, a.x, a.qkv);
+        project(f, 3 * d, a.in_cols, a.in_all, a.in_cols, 1, a.x, a.qkv, 0);
         for (size_t h = 0; h < a.heads; h++)
             head_forward(&a, h);
         if (a.w_out) {
             for (size_t i = 0; i < f * CA_LANES; i++)
                 a.given[d * f * CA_LANES + i] = 1;
-            project(f, d, a.out_cols, a.out_all, a.out_cols, 1, a.given, a.y);
+            project(f, d, a.out_cols, a.out_all, a.out_cols, 1, a.given, a.y, 0);
             y = a.y;
         }
+        if (a.norm)
+            norm(&a);
         to_rows(rows, f, d, y, c->out.p + r * c->out.ld, c->out.ld, 0);
     }
 }
@@ -332,13 +422,15 @@ static void attention_backward(const struct ca_op *op, const struct ca_ctx *c)
     struct attention a = view(op, c);
     size_t f = a.f, d = a.d;
 
-    memset(a.din_all, 0, (3 * d * a.in_cols + d * a.out_cols) * CA_LANES * sizeof *a.din_all);
+    memset(a.din_all, 0, (3 * d * a.in_cols + d * a.out_cols + 2 * d) * CA_LANES * sizeof *a.din_all);
     for (size_t r = 0; r < c->rows; r += CA_LANES, next_piece(&a)) {
         size_t rows = piece_rows(c, r);
 
         from_rows(rows, f, d, c->dout.p + r * c->dout.ld, c->dout.ld, a.y);
+        if (a.norm)
+            norm_back(&a);
         if (a.w_out)
-            project(f, d, d, a.w_out, 1, d, a.y, a.dgiven);
+            project(f, d, d, a.w_out, 1, d, a.y, a.dgiven, 0);
         for (size_t h = 0; h < a.heads; h++)
             head_back(&a, h, a.w_out ? a.dgiven : a.y);
         if (c->dparam) {
@@ -348,8 +440,10 @@ static void attention_backward(const struct ca_op *op, const struct ca_ctx *c)
                 add_outer(&a, d, a.out_cols, a.y, a.given, a.dout_all);
         }
         if (c->din[0].p) {
-            project(f, a.in, 3 * d, a.w_in, 1, a.in, a.dqkv, a.dx);
-            to_rows(rows, f, a.in, a.dx, c->din[0].p + r * c->din[0].ld, c->din[0].ld, 1);
+            ca_real *dx = a.norm ? a.y : a.dx; /* the sum that is normed hands its gradient on */
+
+            project(f, a.in, 3 * d, a.w_in, 1, a.in, a.dqkv, dx, a.norm);
+            to_rows(rows, f, a.in, dx, c->din[0].p + r * c->din[0].ld, c->din[0].ld, !c->fresh);
         }
     }
     if (c->dparam) {
@@ -357,6 +451,10 @@ static void attention_backward(const struct ca_op *op, const struct ca_ctx *c)
                    a.w_out ? c->dparam + op->param_at[1] : NULL);
         if (a.w_out)
             join_outer(d, d, a.dout_all, c->dparam + op->param_at[2], c->dparam + op->param_at[3]);
+        if (a.norm) {
+            join_outer(d, 1, a.dnorm, c->dparam + op->param_at[4], NULL);
+            join_outer(d, 1, a.dnorm + d * CA_LANES, c->dparam + op->param_at[5], NULL);
+        }
     }
 }
 
@@ -364,10 +462,11 @@ static uint64_t attention_flops(const struct ca_op *op)
 {
     uint64_t f = op->attr[AT_FIELDS], d = op->attr[AT_WIDTH];
 
-    return 6 * f * op->attr[AT_IN] * d + (op->n_params > 1 ? 2 * f * d * d : 0) + 4 * f * f * d;
+    return 6 * f * op->attr[AT_IN] * d + (op->n_params > 1 ? 2 * f * d * d : 0) + 4 * f * f * d +
+           (op->n_params > 4 ? 8 * f * d : 0);
 }
 
-static const struct ca_op_type attention_type = {"attention", attention_forward, attention_backward, attention_flops, 0};
+static const struct ca_op_type attention_type = {"attention", attention_forward, attention_backward, attention_flops, 1};
 
 size_t ca_op_attention_params(struct ca_graph *g, const char *name, size_t d)
 {
@@ -405,6 +504,18 @@ ca_val ca_op_attention(struct ca_graph *g, ca_val v, size_t first, size_t fields
 
     for (size_t i = 0; i < 4; i++)
         op.param[i] = first + i;
+    return add(g, &op, v);
+}
+
+ca_val ca_op_attention_layer(struct ca_graph *g, ca_val v, size_t first, size_t fields, size_t heads, const char *name)
+{
+    size_t d = fields ? ca_graph_width(g, v) / fields : 0;
+    struct ca_op op = {.n_params = 6, .attr = {fields, d, heads, d, 1}};
+
+    for (size_t i = 0; i < 4; i++)
+        op.param[i] = first + i;
+    op.param[4] = ca_graph_param_of(g, name, "weight", d, 0, (struct ca_init_rule){CA_INIT_ONE, 0});
+    op.param[5] = ca_graph_param_of(g, name, "bias", d, 0, (struct ca_init_rule){CA_INIT_ZERO, 0});
     return add(g, &op, v);
 }
 

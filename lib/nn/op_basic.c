@@ -11,7 +11,6 @@
 
 #include "base/banned.h"
 
-#define LAYER_NORM_EPS 1e-5 /* PyTorch's default */
 #define NAME_SIZE 256
 
 /* ---- concat ---- */
@@ -146,17 +145,6 @@ struct square {
     ca_real x[CA_LANES * CA_LANES]; /* element i of part l at x[i * CA_LANES + l] */
 };
 
-CA_INLINE void join_square(const ca_real *x, ca_real *sum)
-{
-    ca_lanes a[8];
-
-    for (size_t i = 0; i < 8; i++)
-        a[i] = CA_GET(x, i) + CA_GET(x, i + 8);
-    for (size_t i = 0; i < 4; i++)
-        a[i] = a[i] + a[i + 4];
-    CA_AT(sum, 0) = (a[0] + a[2]) + (a[1] + a[3]);
-}
-
 /* Where part p of a matrix lies. */
 CA_INLINE ca_real *part_of(struct ca_mat m, size_t parts, size_t p)
 {
@@ -190,15 +178,15 @@ CA_CLONES static void square_norm_forward(const struct ca_op *op, const struct c
         ca_real mean[CA_LANES], inv[CA_LANES];
 
         load_square(c->in[0], parts, p, &s);
-        join_square(s.x, mean);
+        ca_join_square(s.x, mean);
         CA_AT(mean, 0) /= (ca_real)CA_LANES;
         for (size_t i = 0; i < CA_LANES; i++) {
             CA_AT(s.x, i) = CA_GET(s.x, i) - CA_GET(mean, 0);
             CA_AT(q.x, i) = CA_GET(s.x, i) * CA_GET(s.x, i);
         }
-        join_square(q.x, inv);
+        ca_join_square(q.x, inv);
         for (size_t l = 0; l < CA_LANES; l++)
-            inv[l] = 1 / (ca_real)sqrt(inv[l] / (ca_real)CA_LANES + (ca_real)LAYER_NORM_EPS);
+            inv[l] = 1 / (ca_real)sqrt(inv[l] / (ca_real)CA_LANES + (ca_real)CA_LAYER_NORM_EPS);
         for (size_t l = 0; l < CA_LANES; l++) {
             c->scratch[2 * (p + l)] = mean[l];
             c->scratch[2 * (p + l) + 1] = inv[l];
@@ -225,7 +213,7 @@ CA_CLONES static void layer_norm_forward(const struct ca_op *op, const struct ca
 
         for (size_t i = 0; i < n; i++)
             y[i] = x[i] - mean;
-        inv = 1 / (ca_real)sqrt(ca_dot(n, y, y) / (ca_real)n + (ca_real)LAYER_NORM_EPS);
+        inv = 1 / (ca_real)sqrt(ca_dot(n, y, y) / (ca_real)n + (ca_real)CA_LAYER_NORM_EPS);
         for (size_t i = 0; i < n; i++)
             y[i] = y[i] * inv * gamma[i] + beta[i];
         c->scratch[2 * p] = mean;
@@ -285,9 +273,9 @@ CA_CLONES static void square_norm_backward(const struct ca_op *op, const struct 
         if (!c->din[0].p)
             continue;
         ca_turn_square(u.x, CA_LANES, t.x, CA_LANES);
-        join_square(t.x, mu);
+        ca_join_square(t.x, mu);
         ca_turn_square(uxh.x, CA_LANES, t.x, CA_LANES);
-        join_square(t.x, muxh);
+        ca_join_square(t.x, muxh);
         for (size_t l = 0; l < CA_LANES; l++) {
             ca_real mean = c->scratch[2 * (p + l)], inv = c->scratch[2 * (p + l) + 1];
             ca_real *dx = part_of(c->din[0], parts, p + l), m = mu[l] / CA_LANES, mx = muxh[l] / CA_LANES;
