@@ -5,9 +5,9 @@
  * rows, turned: a number is a vector of rows, and an element's vectors of all
  * fields lie side by side, so that a projection is a product with them as
  * columns (nn/tile.h) and what lies between are small products in tiles of
- * registers. q, k, v are kept for backward, the weights are made anew: they
- * are more than all else, and their way out of the second-level cache and back
- * takes as long.
+ * registers. q, k, v and the weights are kept for backward: to make the weights
+ * anew, exponentials above all, takes longer than their way out of the
+ * second-level cache and back.
  */
 #include <math.h>
 #include <string.h>
@@ -39,9 +39,9 @@ struct attention {
     ca_real *dnorm;               /* the same of gamma and beta: [2, d] */
     ca_real *x, *y;               /* turned: [in_cols, F], [d, F] */
     ca_real *dx, *dqkv, *dgiven;  /* turned: [in, F], [3d, F], [d, F] */
-    ca_real *weight, *dweight;    /* turned, of one head: [F, F] */
-    /* kept by row, turned: [3d, F]; what the heads give [out_cols, F]; what is normed [d, F]; 1 / deviation [F] */
-    ca_real *qkv, *given, *normed, *inv;
+    ca_real *dweight;             /* turned, of one head: [F, F] */
+    /* kept by row, turned: [3d, F]; [heads, F, F]; what the heads give [out_cols, F]; what is normed [d, F]; 1 / deviation [F] */
+    ca_real *qkv, *weight, *given, *normed, *inv;
 };
 
 static struct attention sizes(const struct ca_op *op)
@@ -58,7 +58,7 @@ static struct attention sizes(const struct ca_op *op)
 
 static size_t kept_per_row(const struct attention *a)
 {
-    return a->f * (3 * a->d + a->out_cols + (a->norm ? a->d + 1 : 0));
+    return a->f * (3 * a->d + a->heads * a->f + a->out_cols + (a->norm ? a->d + 1 : 0));
 }
 
 /* Elements of a packed matrix: vectors behind it stay aligned. */
@@ -72,7 +72,7 @@ static size_t piece_size(const struct attention *a)
 {
     size_t in = 3 * a->d * a->in_cols, out = a->d * a->out_cols;
 
-    return packed(in) + packed(out) + (in + out + 2 * a->d + a->f * (a->in_cols + a->in + 5 * a->d + 2 * a->f)) * CA_LANES;
+    return packed(in) + packed(out) + (in + out + 2 * a->d + a->f * (a->in_cols + a->in + 5 * a->d + a->f)) * CA_LANES;
 }
 
 static void lay(struct attention *a, ca_real *p)
@@ -89,10 +89,10 @@ static void lay(struct attention *a, ca_real *p)
     a->dx = p += a->d * f;
     a->dqkv = p += a->in * f;
     a->dgiven = p += 3 * a->d * f;
-    a->weight = p += a->d * f;
-    a->dweight = p += a->f * f;
+    a->dweight = p += a->d * f;
     a->qkv = p + a->f * f;
-    a->given = a->qkv + 3 * a->d * f;
+    a->weight = a->qkv + 3 * a->d * f;
+    a->given = a->weight + a->heads * a->f * f;
     a->normed = a->given + a->out_cols * f;
     a->inv = a->normed + a->d * f;
 }
@@ -103,6 +103,7 @@ static void next_piece(struct attention *a)
     size_t step = kept_per_row(a) * CA_LANES;
 
     a->qkv += step;
+    a->weight += step;
     a->given += step;
     a->normed += step;
     a->inv += step;
@@ -247,24 +248,20 @@ CA_CLONES static void softmax(size_t rows, size_t n, ca_real *w)
         ca_lanes_softmax(n, w + i * n * CA_LANES);
 }
 
-/* P = softmax(scale Q K^T) */
-static void weigh(const struct attention *a, size_t h)
+static struct ca_grid weights_of(const struct attention *a, size_t h)
 {
-    size_t f = a->f;
-
-    ca_grid_product(&(struct ca_grid_product){f, f, a->head, head_of(a, a->qkv, 0, h), ca_grid_turned(head_of(a, a->qkv, a->d, h)),
-                                        square(a, a->weight), a->scale});
-    softmax(f, f, a->weight);
+    return square(a, a->weight + h * a->f * a->f * CA_LANES);
 }
 
-/* O = P V */
+/* P = softmax(scale Q K^T), O = P V */
 static void head_forward(const struct attention *a, size_t h)
 {
-    size_t f = a->f;
+    size_t f = a->f, d = a->d, n = a->head;
+    struct ca_grid w = weights_of(a, h), k = ca_grid_turned(head_of(a, a->qkv, d, h));
 
-    weigh(a, h);
-    ca_grid_product(&(struct ca_grid_product){f, a->head, f, square(a, a->weight), head_of(a, a->qkv, 2 * a->d, h),
-                                        head_of(a, a->given, 0, h), 1});
+    ca_grid_product(&(struct ca_grid_product){f, f, n, head_of(a, a->qkv, 0, h), k, w, a->scale});
+    softmax(f, f, w.p);
+    ca_grid_product(&(struct ca_grid_product){f, n, f, w, head_of(a, a->qkv, 2 * d, h), head_of(a, a->given, 0, h), 1});
 }
 
 /* dP becomes dS = scale P (dP - sum_j dP P), rows of f */
@@ -284,9 +281,8 @@ CA_CLONES static void softmax_back(size_t f, ca_real scale, const ca_real *w, ca
 static void head_back(const struct attention *a, size_t h, const ca_real *dgiven)
 {
     size_t f = a->f, d = a->d, n = a->head;
-    struct ca_grid w = square(a, a->weight), dw = square(a, a->dweight), go = head_of(a, dgiven, 0, h);
+    struct ca_grid w = weights_of(a, h), dw = square(a, a->dweight), go = head_of(a, dgiven, 0, h);
 
-    weigh(a, h);
     ca_grid_product(&(struct ca_grid_product){f, n, f, ca_grid_turned(w), go, head_of(a, a->dqkv, 2 * d, h), 1});
     ca_grid_product(&(struct ca_grid_product){f, f, n, go, ca_grid_turned(head_of(a, a->qkv, 2 * d, h)), dw, 1});
     softmax_back(f, a->scale, w.p, dw.p);
