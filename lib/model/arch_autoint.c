@@ -25,8 +25,7 @@ static ca_val build(struct ca_graph *g, const struct ca_arch_spec *spec)
     }
     for (int i = 0; i < LAYERS; i++) {
         (void)snprintf(name, sizeof name, "dense.layer_norms.%d", i);
-        v = ca_op_field_norm(g, ca_op_sum(g, (ca_val[2]){ca_op_attention(g, v, params[i], fields, HEADS), v}, 2), name,
-                             fields);
+        v = ca_op_attention_layer(g, v, params[i], fields, HEADS, name);
     }
     return ca_op_mlp_block(g, ca_arch_join(g, v), "dense.mlp", spec->hidden, spec->n_hidden);
 }

@@ -36,13 +36,8 @@ typedef __typeof__((ca_lanes){0} < (ca_lanes){0}) ca_lanes_mask;
             v[i + (d)] = hi;                                                 \
         }
 
-/* to[i * step + l] = from[l * ld + i] of a square */
-CA_INLINE void ca_turn_square(const ca_real *from, size_t ld, ca_real *to, size_t step)
+CA_INLINE void ca_turn(ca_lanes v[CA_LANES])
 {
-    ca_lanes v[CA_LANES];
-
-    for (size_t i = 0; i < CA_LANES; i++)
-        v[i] = CA_LOAD(from + i * ld);
     CA_TURN_ROUND(8, __builtin_shufflevector(x, y, 0, 1, 2, 3, 4, 5, 6, 7, 16, 17, 18, 19, 20, 21, 22, 23),
           __builtin_shufflevector(x, y, 8, 9, 10, 11, 12, 13, 14, 15, 24, 25, 26, 27, 28, 29, 30, 31))
     CA_TURN_ROUND(4, __builtin_shufflevector(x, y, 0, 1, 2, 3, 16, 17, 18, 19, 8, 9, 10, 11, 24, 25, 26, 27),
@@ -51,11 +46,33 @@ CA_INLINE void ca_turn_square(const ca_real *from, size_t ld, ca_real *to, size_
           __builtin_shufflevector(x, y, 2, 3, 18, 19, 6, 7, 22, 23, 10, 11, 26, 27, 14, 15, 30, 31))
     CA_TURN_ROUND(1, __builtin_shufflevector(x, y, 0, 16, 2, 18, 4, 20, 6, 22, 8, 24, 10, 26, 12, 28, 14, 30),
           __builtin_shufflevector(x, y, 1, 17, 3, 19, 5, 21, 7, 23, 9, 25, 11, 27, 13, 29, 15, 31))
+}
+
+/* to[i * step + l] = from[l * ld + i] of a square */
+CA_INLINE void ca_turn_square(const ca_real *from, size_t ld, ca_real *to, size_t step)
+{
+    ca_lanes v[CA_LANES];
+
+    for (size_t i = 0; i < CA_LANES; i++)
+        v[i] = CA_LOAD(from + i * ld);
+    ca_turn(v);
     for (size_t i = 0; i < CA_LANES; i++)
         *(ca_lanes_any *)(void *)(to + i * step) = v[i];
 }
 
 #undef CA_TURN_ROUND
+
+/* In each lane, the sum of 16 elements in the order of ca_join. */
+CA_INLINE void ca_join_square(const ca_real *x, ca_real *sum)
+{
+    ca_lanes a[8];
+
+    for (size_t i = 0; i < 8; i++)
+        a[i] = CA_GET(x, i) + CA_GET(x, i + 8);
+    for (size_t i = 0; i < 4; i++)
+        a[i] = a[i] + a[i + 4];
+    CA_AT(sum, 0) = (a[0] + a[2]) + (a[1] + a[3]);
+}
 
 /*
  * t = the first rows <= CA_LANES rows of x(rows, n), turned; lanes without a row are 0. A full piece goes by squares,
@@ -108,11 +125,8 @@ CA_INLINE void ca_lanes_add(size_t rows, size_t n, const ca_real *restrict t, ca
             y[l * ld + k] += t[k * CA_LANES + l];
 }
 
-/*
- * e^x to about one unit in the last place, without calls or branches, with one
- * order of operations everywhere. Below -87 it is e^-87, above 88 e^88.
- */
-CA_INLINE ca_real ca_exp(ca_real x)
+/* ca_exp of what is at most 88. */
+CA_INLINE ca_real ca_exp_below(ca_real x)
 {
 #ifdef CA_DOUBLE
     return exp(x);
@@ -122,7 +136,6 @@ CA_INLINE ca_real ca_exp(ca_real x)
     uint32_t bits;
 
     x = x < -87 ? -87 : x;
-    x = x > 88 ? 88 : x;
     n = x * 0x1.715476p0f + magic;
     memcpy(&bits, &n, sizeof bits);
     n -= magic;
@@ -141,24 +154,50 @@ CA_INLINE ca_real ca_exp(ca_real x)
 #endif
 }
 
+/*
+ * e^x to about one unit in the last place, without calls or branches, with one
+ * order of operations everywhere. Below -87 it is e^-87, above 88 e^88.
+ */
+CA_INLINE ca_real ca_exp(ca_real x)
+{
+#ifndef CA_DOUBLE
+    x = x > 88 ? 88 : x;
+#endif
+    return ca_exp_below(x);
+}
+
+/* In each lane, each of m rows of a(m, n) becomes its softmax. Several rows together: one alone waits for its sums. */
+CA_INLINE void ca_lanes_softmaxes(size_t m, size_t n, ca_real *restrict a)
+{
+    ca_lanes most[CA_LANES];
+    ca_real sum[CA_LANES][CA_LANES] = {{0}};
+
+    for (size_t r = 0; r < m; r++)
+        most[r] = (ca_lanes){0} - (ca_real)INFINITY;
+    for (size_t i = 0; i < n; i++)
+        for (size_t r = 0; r < m; r++)
+            most[r] = CA_GREATER(CA_GET(a, r * n + i), most[r]);
+    for (size_t i = 0; i < n; i++)
+        for (size_t r = 0; r < m; r++) {
+            ca_real *at = a + (r * n + i) * CA_LANES;
+            for (size_t l = 0; l < CA_LANES; l++) {
+                ca_real e = ca_exp_below(at[l] - most[r][l]);
+                at[l] = e;
+                sum[r][l] += e;
+            }
+        }
+    for (size_t r = 0; r < m; r++)
+        for (size_t l = 0; l < CA_LANES; l++)
+            sum[r][l] = 1 / sum[r][l];
+    for (size_t r = 0; r < m; r++)
+        for (size_t i = 0; i < n; i++)
+            CA_AT(a, r * n + i) *= CA_LOAD(sum[r]);
+}
+
 /* In each lane, a[0..n) becomes its softmax. */
 CA_INLINE void ca_lanes_softmax(size_t n, ca_real *restrict a)
 {
-    ca_lanes most = (ca_lanes){0} - (ca_real)INFINITY;
-    ca_real sum[CA_LANES] = {0};
-
-    for (size_t i = 0; i < n; i++)
-        most = CA_GREATER(CA_GET(a, i), most);
-    for (size_t i = 0; i < n; i++)
-        for (size_t l = 0; l < CA_LANES; l++) {
-            ca_real e = ca_exp(a[i * CA_LANES + l] - most[l]);
-            a[i * CA_LANES + l] = e;
-            sum[l] += e;
-        }
-    for (size_t l = 0; l < CA_LANES; l++)
-        sum[l] = 1 / sum[l];
-    for (size_t i = 0; i < n; i++)
-        CA_AT(a, i) *= CA_LOAD(sum);
+    ca_lanes_softmaxes(1, n, a);
 }
 
 #endif

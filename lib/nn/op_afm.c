@@ -1,14 +1,15 @@
 /*
  * Attention over the pairs of fields (specification: models 9). Rows run side
- * by side in pieces of CA_LANES; of a pair only its weight is kept, its
- * product and hidden layer are made anew where they are wanted. Four pairs go
- * together, so that sums stay in registers and a weight is read once for four:
- * backward takes three quarters of the time of one pair after the other, and
- * the order of every sum is the same.
+ * by side in pieces of CA_LANES rows; of a pair only its weight is kept, and
+ * its product is never made: W (v_i v_j) is what the map W diag(v_i) makes of
+ * v_j, so that all pairs of a field i are one product of small matrices
+ * (nn/grid.h), and so are their gradients. That of the pooling goes with them
+ * as one row more, dz diag(v_i).
  */
 #include <math.h>
 #include <string.h>
 
+#include "nn/grid.h"
 #include "nn/lanes.h"
 #include "nn/mask.h"
 #include "nn/ops.h"
@@ -18,25 +19,26 @@
 enum { PA_FIELDS, PA_WIDTH, PA_HIDDEN };
 enum { PA_SHARE }; /* number: dropped of the weights */
 
-#define TOGETHER 4 /* pairs */
+#define POOLED 8 /* columns that are summed in registers */
 
 /* Scratch: weights of the pairs, turned, kept by row [P]; the rest is of one piece, turned. */
 struct pairs {
     size_t f, d, t, n_pairs;
     const ca_real *w, *b, *h;
     ca_real *weight;          /* [P] */
-    ca_real *v, *dv;          /* [F d] */
-    ca_real *e;               /* [TOGETHER d] */
-    ca_real *z, *dz;          /* [d] */
-    ca_real *q;               /* [TOGETHER t] */
-    ca_real *dw, *db, *dh;    /* [t d], [t], [t]: sums of a whole chunk by lane */
+    ca_real *v, *dv;          /* [F, d] */
+    ca_real *z, *dz, *all;    /* [d], [d], [1] */
+    ca_real *a, *g;           /* maps of a field and their gradients [t + 1, d] */
+    ca_real *u;               /* of the fields behind it [F, t + 1] */
+    ca_real *da, *left;       /* [F] */
+    ca_real *dw, *db, *dh;    /* [t, d], [t], [t]: sums of a whole chunk by lane */
     int drops;
     struct ca_mask mask[CA_LANES]; /* of the piece's rows; an element is a pair */
 };
 
 static size_t piece_per_row(size_t f, size_t d, size_t t)
 {
-    return 2 * f * d + (TOGETHER + 2) * d + (TOGETHER + 2) * t + t * d;
+    return 2 * f * d + 2 * d + 1 + 2 * (t + 1) * d + f * (t + 1) + 2 * f + t * d + 2 * t;
 }
 
 static struct pairs view(const struct ca_op *op, const struct ca_ctx *c)
@@ -50,11 +52,15 @@ static struct pairs view(const struct ca_op *op, const struct ca_ctx *c)
     s.h = c->param + op->param_at[2];
     s.v = c->scratch;
     s.dv = s.v + f * d * CA_LANES;
-    s.e = s.dv + f * d * CA_LANES;
-    s.z = s.e + TOGETHER * d * CA_LANES;
+    s.z = s.dv + f * d * CA_LANES;
     s.dz = s.z + d * CA_LANES;
-    s.q = s.dz + d * CA_LANES;
-    s.dw = s.q + TOGETHER * t * CA_LANES;
+    s.all = s.dz + d * CA_LANES;
+    s.a = s.all + CA_LANES;
+    s.g = s.a + (t + 1) * d * CA_LANES;
+    s.u = s.g + (t + 1) * d * CA_LANES;
+    s.da = s.u + f * (t + 1) * CA_LANES;
+    s.left = s.da + f * CA_LANES;
+    s.dw = s.left + f * CA_LANES;
     s.db = s.dw + t * d * CA_LANES;
     s.dh = s.db + t * CA_LANES;
     s.weight = s.dh + t * CA_LANES;
@@ -68,244 +74,183 @@ static void set_masks(struct pairs *s, const struct ca_op *op, const struct ca_c
         s->mask[l] = ca_mask_of(c->key, c->first + r + l, op->number[PA_SHARE]);
 }
 
-/* x *= the masks of a pair, whose weight is given */
-CA_INLINE void mask_pair(const struct pairs *s, const ca_real *weight, ca_lanes *x)
+/* x *= the masks of a pair */
+CA_INLINE void mask_pair(const struct pairs *s, size_t pair, ca_lanes *x)
 {
-    uint32_t pair = (uint32_t)((size_t)(weight - s->weight) / CA_LANES);
     ca_real factor[CA_LANES];
 
     for (size_t l = 0; l < CA_LANES; l++)
-        factor[l] = ca_mask_factor(&s->mask[l], pair);
+        factor[l] = ca_mask_factor(&s->mask[l], (uint32_t)pair);
     *x *= CA_LOAD(factor);
 }
 
-/* e = v_i * v_j */
-CA_INLINE void product(size_t d, const ca_real *vi, const ca_real *vj, ca_real *e)
+/* Vectors of the n fields behind field i, and what belongs to them of gradients. */
+static struct ca_grid behind(const struct pairs *s, ca_real *v, size_t i)
 {
-    for (size_t k = 0; k < d; k++)
-        CA_AT(e, k) = CA_GET(vi, k) * CA_GET(vj, k);
+    return (struct ca_grid){v + (i + 1) * s->d * CA_LANES, s->d, 1};
 }
 
-/* Some pairs that go together: the fields of each. */
-struct some {
-    size_t i[TOGETHER], j[TOGETHER];
-};
-
-/* The next n pairs from (i, j) on, which move past them, and their products in e. */
-CA_INLINE void take(const struct pairs *s, size_t d, size_t n, size_t *i, size_t *j, struct some *at)
+/* The maps of field i, as many as are asked for. */
+CA_CLONES static void make_maps(const struct pairs *s, size_t i, int with_sum)
 {
-    for (size_t p = 0; p < n; p++) {
-        at->i[p] = *i;
-        at->j[p] = *j;
-        product(d, s->v + *i * d * CA_LANES, s->v + *j * d * CA_LANES, s->e + p * d * CA_LANES);
-        if (++*j == s->f)
-            *j = ++*i + 1;
-    }
-}
+    const ca_real *v = s->v + i * s->d * CA_LANES;
 
-/* u[p][l] = W e + b of n pairs and m hidden numbers from t on */
-CA_INLINE void hidden(const struct pairs *s, size_t d, size_t n, size_t m, size_t t, ca_lanes u[TOGETHER][4])
-{
-    for (size_t p = 0; p < n; p++)
-        for (size_t l = 0; l < m; l++)
-            u[p][l] = (ca_lanes){0};
-    for (size_t k = 0; k < d; k++)
-        for (size_t p = 0; p < n; p++) {
-            ca_lanes e = CA_GET(s->e, p * d + k);
-            for (size_t l = 0; l < m; l++)
-                u[p][l] += s->w[(t + l) * d + k] * e;
-        }
-    for (size_t p = 0; p < n; p++)
-        for (size_t l = 0; l < m; l++)
-            u[p][l] += s->b[t + l];
-}
-
-/* score += h . relu(u) over m hidden numbers */
-CA_INLINE void add_scores(const struct pairs *s, size_t d, size_t n, size_t m, size_t t, ca_lanes score[TOGETHER])
-{
-    ca_lanes u[TOGETHER][4];
-
-    hidden(s, d, n, m, t, u);
-    for (size_t p = 0; p < n; p++)
-        for (size_t l = 0; l < m; l++)
-            score[p] += s->h[t + l] * CA_POSITIVE(u[p][l]);
-}
-
-CA_INLINE void scores(const struct pairs *s, size_t d, size_t n, size_t *i, size_t *j, ca_real *weight)
-{
-    struct some at;
-    ca_lanes score[TOGETHER];
-    size_t t = 0;
-
-    take(s, d, n, i, j, &at);
-    for (size_t p = 0; p < n; p++)
-        score[p] = (ca_lanes){0};
-    for (; t + 4 <= s->t; t += 4)
-        add_scores(s, d, n, 4, t, score);
-    for (; t < s->t; t++)
-        add_scores(s, d, n, 1, t, score);
-    for (size_t p = 0; p < n; p++)
-        CA_AT(weight, p) = score[p];
-}
-
-/* Scores of all pairs, then weights; z = sum of weight v_i v_j, the inner sum over j first. */
-CA_INLINE void pool_piece(const struct pairs *s, size_t d)
-{
-    ca_real *weight = s->weight;
-    size_t i = 0, j = 1, p = 0;
-
-    for (; p + TOGETHER <= s->n_pairs; p += TOGETHER)
-        scores(s, d, TOGETHER, &i, &j, weight + p * CA_LANES);
-    for (; p < s->n_pairs; p++)
-        scores(s, d, 1, &i, &j, weight + p * CA_LANES);
-    ca_lanes_softmax(s->n_pairs, s->weight);
-
-    memset(s->z, 0, d * CA_LANES * sizeof *s->z);
-    for (i = 0; i + 1 < s->f; i++) {
-        memset(s->e, 0, d * CA_LANES * sizeof *s->e);
-        for (j = i + 1; j < s->f; j++, weight += CA_LANES) {
-            ca_lanes w = CA_GET(weight, 0);
-
-            if (s->drops)
-                mask_pair(s, weight, &w);
-            for (size_t k = 0; k < d; k++)
-                CA_AT(s->e, k) += w * CA_GET(s->v, j * d + k);
-        }
-        for (size_t k = 0; k < d; k++)
-            CA_AT(s->z, k) += CA_GET(s->e, k) * CA_GET(s->v, i * d + k);
-    }
-}
-
-/* q = da h 1[u > 0] of n pairs and m hidden numbers; dh += da relu(u), db += q */
-CA_INLINE void hidden_back(const struct pairs *s, size_t d, size_t n, size_t m, size_t t, const ca_lanes *da, int params)
-{
-    ca_lanes u[TOGETHER][4];
-
-    hidden(s, d, n, m, t, u);
-    for (size_t l = 0; l < m; l++) {
-        ca_lanes dh = CA_GET(s->dh, t + l), db = CA_GET(s->db, t + l);
-
-        for (size_t p = 0; p < n; p++) {
-            ca_lanes q = da[p] * s->h[t + l];
-            q = CA_WHERE_POSITIVE(u[p][l], q);
-            CA_AT(s->q, p * s->t + t + l) = q;
-            dh += da[p] * CA_POSITIVE(u[p][l]);
-            db += q;
-        }
-        if (params) {
-            CA_AT(s->dh, t + l) = dh;
-            CA_AT(s->db, t + l) = db;
-        }
-    }
-}
-
-/* dW += q e^T of n pairs: m rows and r columns of it */
-CA_INLINE void weight_back(const struct pairs *s, size_t d, size_t n, size_t m, size_t r, size_t t, size_t k)
-{
-    ca_lanes sum[2][8];
-
-    for (size_t l = 0; l < m; l++)
-        for (size_t c = 0; c < r; c++)
-            sum[l][c] = CA_GET(s->dw, (t + l) * d + k + c);
-    for (size_t p = 0; p < n; p++)
-        for (size_t l = 0; l < m; l++) {
-            ca_lanes q = CA_GET(s->q, p * s->t + t + l);
-            for (size_t c = 0; c < r; c++)
-                sum[l][c] += q * CA_GET(s->e, p * d + k + c);
-        }
-    for (size_t l = 0; l < m; l++)
-        for (size_t c = 0; c < r; c++)
-            CA_AT(s->dw, (t + l) * d + k + c) = sum[l][c];
-}
-
-CA_INLINE void weights_back(const struct pairs *s, size_t d, size_t n)
-{
-    size_t k = 0;
-
-    for (; k + 8 <= d; k += 8) {
-        size_t t = 0;
-        for (; t + 2 <= s->t; t += 2)
-            weight_back(s, d, n, 2, 8, t, k);
-        for (; t < s->t; t++)
-            weight_back(s, d, n, 1, 8, t, k);
-    }
-    for (; k < d; k++)
-        for (size_t t = 0; t < s->t; t++)
-            weight_back(s, d, n, 1, 1, t, k);
-}
-
-/* de = weight dz + W^T q of n pairs and r columns; dv_i += de v_j, dv_j += de v_i */
-CA_INLINE void products_back(const struct pairs *s, size_t d, size_t n, size_t r, size_t k, const struct some *at,
-                             const ca_lanes *w)
-{
-    ca_lanes de[TOGETHER][4];
-
-    for (size_t p = 0; p < n; p++)
-        for (size_t c = 0; c < r; c++)
-            de[p][c] = w[p] * CA_GET(s->dz, k + c);
     for (size_t t = 0; t < s->t; t++)
-        for (size_t p = 0; p < n; p++) {
-            ca_lanes q = CA_GET(s->q, p * s->t + t);
-            for (size_t c = 0; c < r; c++)
-                de[p][c] += s->w[t * d + k + c] * q;
-        }
-    for (size_t p = 0; p < n; p++)
-        for (size_t c = 0; c < r; c++) {
-            CA_AT(s->dv, at->i[p] * d + k + c) += de[p][c] * CA_GET(s->v, at->j[p] * d + k + c);
-            CA_AT(s->dv, at->j[p] * d + k + c) += de[p][c] * CA_GET(s->v, at->i[p] * d + k + c);
-        }
+        for (size_t k = 0; k < s->d; k++)
+            CA_AT(s->a, t * s->d + k) = s->w[t * s->d + k] * CA_GET(v, k);
+    for (size_t k = 0; with_sum && k < s->d; k++)
+        CA_AT(s->a, s->t * s->d + k) = CA_GET(s->dz, k) * CA_GET(v, k);
 }
 
-CA_INLINE void some_back(const struct pairs *s, size_t d, size_t n, size_t *i, size_t *j, const ca_real *weight,
-                         const ca_lanes *all, int params)
+/* u(n, maps) = what the maps of field i make of the n fields behind it */
+static void apply_maps(const struct pairs *s, size_t i, size_t maps)
 {
-    struct some at;
-    ca_lanes da[TOGETHER], w[TOGETHER];
-    size_t t = 0, k = 0;
+    ca_grid_product(&(struct ca_grid_product){s->f - 1 - i, maps, s->d, behind(s, s->v, i), {s->a, 1, s->d},
+                                              {s->u, s->t + 1, 1}, 1});
+}
 
-    take(s, d, n, i, j, &at);
-    for (size_t p = 0; p < n; p++) {
-        ca_lanes part = {0};
-        for (size_t c = 0; c < d; c++)
-            part += CA_GET(s->dz, c) * CA_GET(s->e, p * d + c);
-        w[p] = CA_GET(weight, p);
-        if (s->drops) {
-            mask_pair(s, weight + p * CA_LANES, &part);
-            mask_pair(s, weight + p * CA_LANES, &w[p]);
+/* Scores of the pairs (i, j): h . relu(u + b) */
+CA_CLONES static void score(const struct pairs *s, size_t n, ca_real *weight)
+{
+    for (size_t j = 0; j < n; j++) {
+        const ca_real *u = s->u + j * (s->t + 1) * CA_LANES;
+        ca_lanes sum = {0};
+
+        for (size_t t = 0; t < s->t; t++) {
+            ca_lanes x = CA_GET(u, t) + s->b[t];
+            sum += s->h[t] * CA_POSITIVE(x);
         }
-        da[p] = CA_GET(weight, p) * (part - *all);
+        CA_AT(weight, j) = sum;
     }
-    for (; t + 4 <= s->t; t += 4)
-        hidden_back(s, d, n, 4, t, da, params);
-    for (; t < s->t; t++)
-        hidden_back(s, d, n, 1, t, da, params);
-    if (params)
-        weights_back(s, d, n);
-    for (; k + 4 <= d; k += 4)
-        products_back(s, d, n, 4, k, &at, w);
-    for (; k < d; k++)
-        products_back(s, d, n, 1, k, &at, w);
+}
+
+/* e(n columns) += sum over the fields behind i of weight v_j, from k on; z += e v_i */
+CA_INLINE void pool_columns(const struct pairs *s, size_t i, size_t n, size_t k, const ca_real *weight)
+{
+    const ca_real *v = s->v + k * CA_LANES;
+    ca_lanes e[POOLED];
+
+    CA_UNROLL
+    for (size_t c = 0; c < n; c++)
+        e[c] = (ca_lanes){0};
+    for (size_t j = i + 1; j < s->f; j++, weight += CA_LANES) {
+        CA_UNROLL
+        for (size_t c = 0; c < n; c++)
+            e[c] += CA_GET(weight, 0) * CA_GET(v, j * s->d + c);
+    }
+    CA_UNROLL
+    for (size_t c = 0; c < n; c++)
+        CA_AT(s->z, k + c) += e[c] * CA_GET(v, i * s->d + c);
+}
+
+/* Weights of the pairs from p on, those that dropout leaves. */
+CA_INLINE const ca_real *left_weights(const struct pairs *s, size_t n, size_t p)
+{
+    const ca_real *weight = s->weight + p * CA_LANES;
+
+    if (!s->drops)
+        return weight;
+    for (size_t j = 0; j < n; j++) {
+        ca_lanes w = CA_GET(weight, j);
+
+        mask_pair(s, p + j, &w);
+        CA_AT(s->left, j) = w;
+    }
+    return s->left;
+}
+
+/* Scores become weights; z = sum of weight v_i v_j, the inner sum over j first. */
+CA_CLONES static void pool(const struct pairs *s)
+{
+    ca_lanes_softmax(s->n_pairs, s->weight);
+    memset(s->z, 0, s->d * CA_LANES * sizeof *s->z);
+    for (size_t i = 0, p = 0; i + 1 < s->f; p += s->f - 1 - i, i++) {
+        const ca_real *weight = left_weights(s, s->f - 1 - i, p);
+        size_t k = 0;
+
+        for (; k + POOLED <= s->d; k += POOLED)
+            pool_columns(s, i, POOLED, k, weight);
+        for (; k < s->d; k++)
+            pool_columns(s, i, 1, k, weight);
+    }
+}
+
+/* dz . z */
+CA_CLONES static void pool_all(const struct pairs *s)
+{
+    ca_lanes sum = {0};
+
+    for (size_t k = 0; k < s->d; k++)
+        sum += CA_GET(s->dz, k) * CA_GET(s->z, k);
+    CA_AT(s->all, 0) = sum;
 }
 
 /*
- * c = dz.e, S = dz.z, da = weight (c - S), q = da h 1[u > 0]; dh += da relu(u), dW += q e^T, db += q,
- * de = weight dz + W^T q, dv_i += de v_j, dv_j += de v_i.
+ * Of the n pairs from p on, whose u holds W e and c = dz . e: u becomes q and, for c, the weight.
+ * da = weight (c - dz.z), q = da h 1[W e + b > 0]; dh += da relu(W e + b), db += q.
  */
-CA_INLINE void pool_piece_back(const struct pairs *s, size_t d, int params)
+CA_CLONES static void scores_back(const struct pairs *s, size_t n, size_t p)
 {
-    ca_lanes all = {0};
-    size_t i = 0, j = 1, p = 0;
+    const ca_real *weight = s->weight + p * CA_LANES, *left = left_weights(s, n, p);
+    size_t width = s->t + 1;
 
-    memset(s->dv, 0, s->f * d * CA_LANES * sizeof *s->dv);
-    for (size_t k = 0; k < d; k++)
-        all += CA_GET(s->dz, k) * CA_GET(s->z, k);
-    for (; p + TOGETHER <= s->n_pairs; p += TOGETHER)
-        some_back(s, d, TOGETHER, &i, &j, s->weight + p * CA_LANES, &all, params);
-    for (; p < s->n_pairs; p++)
-        some_back(s, d, 1, &i, &j, s->weight + p * CA_LANES, &all, params);
+    for (size_t j = 0; j < n; j++) {
+        ca_real *u = s->u + j * width * CA_LANES;
+        ca_lanes part = CA_GET(u, s->t);
+
+        if (s->drops)
+            mask_pair(s, p + j, &part);
+        CA_AT(s->da, j) = CA_GET(weight, j) * (part - CA_GET(s->all, 0));
+        CA_AT(u, s->t) = CA_GET(left, j);
+    }
+    for (size_t t = 0; t < s->t; t++) {
+        ca_lanes dh = CA_GET(s->dh, t), db = CA_GET(s->db, t);
+
+        for (size_t j = 0; j < n; j++) {
+            ca_real *u = s->u + (j * width + t) * CA_LANES;
+            ca_lanes x = CA_GET(u, 0) + s->b[t], da = CA_GET(s->da, j), q = da * s->h[t];
+
+            q = CA_WHERE_POSITIVE(x, q);
+            CA_AT(u, 0) = q;
+            dh += da * CA_POSITIVE(x);
+            db += q;
+        }
+        CA_AT(s->dh, t) = dh;
+        CA_AT(s->db, t) = db;
+    }
 }
 
-CA_CLONES static void pair_attention_forward(const struct ca_op *op, const struct ca_ctx *c)
+/* From g(t + 1, d), the sums of q v_j and of weight v_j: dW += g v_i, dv_i += W^T g and dz g. */
+CA_CLONES static void maps_back(const struct pairs *s, size_t i)
+{
+    const ca_real *v = s->v + i * s->d * CA_LANES;
+
+    for (size_t k = 0; k < s->d; k++) {
+        ca_lanes vk = CA_GET(v, k), dv = CA_GET(s->dv, i * s->d + k);
+
+        dv += CA_GET(s->dz, k) * CA_GET(s->g, s->t * s->d + k);
+        for (size_t t = 0; t < s->t; t++) {
+            size_t at = t * s->d + k;
+            ca_lanes g = CA_GET(s->g, at);
+
+            dv += s->w[at] * g;
+            CA_AT(s->dw, at) += g * vk;
+        }
+        CA_AT(s->dv, i * s->d + k) = dv;
+    }
+}
+
+CA_CLONES static void turn(size_t rows, size_t n, const ca_real *x, size_t ld, ca_real *t)
+{
+    ca_lanes_load(rows, n, x, ld, t);
+}
+
+CA_CLONES static void add_turned(size_t rows, size_t n, const ca_real *t, ca_real *y, size_t ld)
+{
+    ca_lanes_add(rows, n, t, y, ld);
+}
+
+static void pair_attention_forward(const struct ca_op *op, const struct ca_ctx *c)
 {
     struct pairs s = view(op, c);
 
@@ -313,16 +258,20 @@ CA_CLONES static void pair_attention_forward(const struct ca_op *op, const struc
         size_t rows = c->rows - r < CA_LANES ? c->rows - r : CA_LANES;
 
         set_masks(&s, op, c, r);
-        ca_lanes_load(rows, s.f * s.d, c->in[0].p + r * c->in[0].ld, c->in[0].ld, s.v);
-        pool_piece(&s, s.d);
+        turn(rows, s.f * s.d, c->in[0].p + r * c->in[0].ld, c->in[0].ld, s.v);
+        for (size_t i = 0, p = 0; i + 1 < s.f; p += s.f - 1 - i, i++) {
+            make_maps(&s, i, 0);
+            apply_maps(&s, i, s.t);
+            score(&s, s.f - 1 - i, s.weight + p * CA_LANES);
+        }
+        pool(&s);
         ca_lanes_store(rows, s.d, s.z, c->out.p + r * c->out.ld, c->out.ld);
     }
 }
 
-CA_CLONES static void pair_attention_backward(const struct ca_op *op, const struct ca_ctx *c)
+static void pair_attention_backward(const struct ca_op *op, const struct ca_ctx *c)
 {
     struct pairs s = view(op, c);
-    int params = c->dparam != NULL;
     size_t sums = s.t * (s.d + 2);
 
     memset(s.dw, 0, sums * CA_LANES * sizeof *s.dw);
@@ -330,14 +279,27 @@ CA_CLONES static void pair_attention_backward(const struct ca_op *op, const stru
         size_t rows = c->rows - r < CA_LANES ? c->rows - r : CA_LANES;
 
         set_masks(&s, op, c, r);
-        ca_lanes_load(rows, s.f * s.d, c->in[0].p + r * c->in[0].ld, c->in[0].ld, s.v);
-        ca_lanes_load(rows, s.d, c->out.p + r * c->out.ld, c->out.ld, s.z);
-        ca_lanes_load(rows, s.d, c->dout.p + r * c->dout.ld, c->dout.ld, s.dz);
-        pool_piece_back(&s, s.d, params);
+        turn(rows, s.f * s.d, c->in[0].p + r * c->in[0].ld, c->in[0].ld, s.v);
+        turn(rows, s.d, c->out.p + r * c->out.ld, c->out.ld, s.z);
+        turn(rows, s.d, c->dout.p + r * c->dout.ld, c->dout.ld, s.dz);
+        memset(s.dv, 0, s.f * s.d * CA_LANES * sizeof *s.dv);
+        pool_all(&s);
+        for (size_t i = 0, p = 0; i + 1 < s.f; p += s.f - 1 - i, i++) {
+            size_t n = s.f - 1 - i, width = s.t + 1;
+
+            make_maps(&s, i, 1);
+            apply_maps(&s, i, width);
+            scores_back(&s, n, p);
+            ca_grid_product(&(struct ca_grid_product){width, s.d, n, {s.u, 1, width}, behind(&s, s.v, i),
+                                                      {s.g, s.d, 1}, 1});
+            ca_grid_product_add(&(struct ca_grid_product){n, s.d, width, {s.u, width, 1}, {s.a, s.d, 1},
+                                                          behind(&s, s.dv, i), 1});
+            maps_back(&s, i);
+        }
         if (c->din[0].p)
-            ca_lanes_add(rows, s.f * s.d, s.dv, c->din[0].p + r * c->din[0].ld, c->din[0].ld);
+            add_turned(rows, s.f * s.d, s.dv, c->din[0].p + r * c->din[0].ld, c->din[0].ld);
     }
-    for (size_t i = 0; params && i < sums; i++) {
+    for (size_t i = 0; c->dparam && i < sums; i++) {
         ca_lanes x = CA_GET(s.dw, i);
         size_t at = i < s.t * s.d         ? op->param_at[0] + i
                     : i < s.t * (s.d + 1) ? op->param_at[1] + i - s.t * s.d

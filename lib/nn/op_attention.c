@@ -1,204 +1,271 @@
 /*
  * Multi-head self-attention over fields (specification: models 11), with
- * biases and a projection of the output or without both. Pieces of CA_LANES
- * rows: the projections are matrix products over rows x fields, what lies
- * between them are small products with rows side by side, in which a number
- * is a vector of rows. They run in tiles of registers: sums that went through
- * memory with every step made a training step 1.15 times as long.
+ * biases and a projection of the output or without both, and with a layer norm
+ * of its sum with what it reads or without. Pieces of CA_LANES
+ * rows, turned: a number is a vector of rows, and an element's vectors of all
+ * fields lie side by side, so that a projection is a product with them as
+ * columns (nn/tile.h) and what lies between are small products in tiles of
+ * registers. q, k, v and the weights are kept for backward: to make the weights
+ * anew, exponentials above all, takes longer than their way out of the
+ * second-level cache and back.
  */
 #include <math.h>
 #include <string.h>
 
-#include "nn/blas.h"
+#include "nn/grid.h"
 #include "nn/lanes.h"
 #include "nn/ops.h"
 #include "nn/ops_fields.h"
+#include "nn/tile.h"
 
 #include "base/banned.h"
 
 enum { AT_FIELDS, AT_WIDTH, AT_HEADS, AT_IN, AT_SCALED };
 
 /*
- * Scratch. Kept by row: q, k, v of each field, turned [F 3d]; weights of each head, turned [H F F];
- * what the heads give, plain [F d]. The rest is of one piece. Without a projection, b_in, w_out and b_out are NULL.
+ * Element e of field f of something turned, [width, F], is vector e F + f. Without a projection, w_out is NULL and
+ * there are no biases. Where there are, each is the last column of its matrix, and what is multiplied has a last
+ * element 1.
  */
 struct attention {
     size_t f, in, d, heads, head; /* in: width of a field that is read; head: width of one */
-    ca_real scale;            /* of the scores */
-    const ca_real *w_in, *b_in, *w_out, *b_out;
-    ca_real *qkv, *weight, *given;
-    ca_real *rows_qkv, *turned_qkv, *turned; /* [F 3d], [F 3d], [F d] */
-    ca_real *x, *y;                          /* plain, of the wider of in and d */
-    ca_real *dweight;                        /* [F F] */
+    size_t in_cols, out_cols;     /* of the matrices, with the bias */
+    int norm;
+    ca_real scale;                /* of the scores */
+    const ca_real *w_in, *w_out;  /* [3d, in], [d, d], as they are stored */
+    ca_real *in_all, *out_all;    /* [3d, in_cols], [d, out_cols] */
+    const ca_real *gamma, *beta;  /* [d] */
+    ca_real *din_all, *dout_all;  /* as the matrices, vectors: sums of a whole chunk by lane */
+    ca_real *dnorm;               /* the same of gamma and beta: [2, d] */
+    ca_real *x, *y;               /* turned: [in_cols, F], [d, F] */
+    ca_real *dx, *dqkv, *dgiven;  /* turned: [in, F], [3d, F], [d, F] */
+    ca_real *dweight;             /* turned, of one head: [F, F] */
+    /* kept by row, turned: [3d, F]; [heads, F, F]; what the heads give [out_cols, F]; what is normed [d, F]; 1 / deviation [F] */
+    ca_real *qkv, *weight, *given, *normed, *inv;
 };
 
-static size_t kept_per_row(size_t f, size_t d, size_t heads)
+static struct attention sizes(const struct ca_op *op)
 {
-    return 4 * f * d + heads * f * f;
+    struct attention a = {.f = op->attr[AT_FIELDS], .in = op->attr[AT_IN], .d = op->attr[AT_WIDTH],
+                          .heads = op->attr[AT_HEADS]};
+
+    a.head = a.heads ? a.d / a.heads : 0;
+    a.in_cols = a.in + (op->n_params > 1);
+    a.out_cols = a.d + (op->n_params > 1);
+    a.norm = op->n_params > 4;
+    return a;
 }
 
-static size_t piece_per_row(size_t f, size_t in, size_t d)
+static size_t kept_per_row(const struct attention *a)
 {
-    return 7 * f * d + 2 * f * (in > d ? in : d) + f * f;
+    return a->f * (3 * a->d + a->heads * a->f + a->out_cols + (a->norm ? a->d + 1 : 0));
+}
+
+/* Elements of a packed matrix: vectors behind it stay aligned. */
+static size_t packed(size_t n)
+{
+    return (n + CA_LANES - 1) / CA_LANES * CA_LANES;
+}
+
+/* Scratch that is not kept; lay() says what it is. */
+static size_t piece_size(const struct attention *a)
+{
+    size_t in = 3 * a->d * a->in_cols, out = a->d * a->out_cols;
+
+    return packed(in) + packed(out) + (in + out + 2 * a->d + a->f * (a->in_cols + a->in + 5 * a->d + a->f)) * CA_LANES;
+}
+
+static void lay(struct attention *a, ca_real *p)
+{
+    size_t f = a->f * CA_LANES, in = 3 * a->d * a->in_cols, out = a->d * a->out_cols;
+
+    a->in_all = p;
+    a->out_all = p += packed(in);
+    a->din_all = p += packed(out);
+    a->dout_all = p += in * CA_LANES;
+    a->dnorm = p += out * CA_LANES;
+    a->x = p += 2 * a->d * CA_LANES;
+    a->y = p += a->in_cols * f;
+    a->dx = p += a->d * f;
+    a->dqkv = p += a->in * f;
+    a->dgiven = p += 3 * a->d * f;
+    a->dweight = p += a->d * f;
+    a->qkv = p + a->f * f;
+    a->weight = a->qkv + 3 * a->d * f;
+    a->given = a->weight + a->heads * a->f * f;
+    a->normed = a->given + a->out_cols * f;
+    a->inv = a->normed + a->d * f;
+}
+
+/* What is kept of the next piece. */
+static void next_piece(struct attention *a)
+{
+    size_t step = kept_per_row(a) * CA_LANES;
+
+    a->qkv += step;
+    a->weight += step;
+    a->given += step;
+    a->normed += step;
+    a->inv += step;
+}
+
+/* to(rows, cols + 1) = from and behind each row its element of b; without b, from */
+static void with_bias(size_t rows, size_t cols, const ca_real *from, const ca_real *b, ca_real *to)
+{
+    for (size_t r = 0; r < rows; r++) {
+        memcpy(to, from + r * cols, cols * sizeof *to);
+        to += cols;
+        if (b)
+            *to++ = b[r];
+    }
 }
 
 static struct attention view(const struct ca_op *op, const struct ca_ctx *c)
 {
-    size_t f = op->attr[AT_FIELDS], d = op->attr[AT_WIDTH], heads = op->attr[AT_HEADS], fd = f * d * CA_LANES;
-    struct attention a = {.f = f, .in = op->attr[AT_IN], .d = d, .heads = heads, .head = d / heads};
-    size_t wide = f * (a.in > d ? a.in : d) * CA_LANES;
-    ca_real *p = c->scratch;
+    struct attention a = sizes(op);
+    const ca_real *p = c->param;
+    int biased = op->n_params > 1;
 
+    lay(&a, c->scratch);
     a.scale = op->attr[AT_SCALED] ? 1 / (ca_real)sqrt((double)a.head) : 1;
-    a.w_in = c->param + op->param_at[0];
-    if (op->n_params > 1) {
-        a.b_in = c->param + op->param_at[1];
-        a.w_out = c->param + op->param_at[2];
-        a.b_out = c->param + op->param_at[3];
+    a.w_in = p + op->param_at[0];
+    with_bias(3 * a.d, a.in, a.w_in, biased ? p + op->param_at[1] : NULL, a.in_all);
+    if (biased) {
+        a.w_out = p + op->param_at[2];
+        with_bias(a.d, a.d, a.w_out, p + op->param_at[3], a.out_all);
+        if (a.norm) {
+            a.gamma = p + op->param_at[4];
+            a.beta = p + op->param_at[5];
+        }
+        for (size_t i = 0; i < a.f * CA_LANES; i++)
+            a.x[a.in * a.f * CA_LANES + i] = 1;
     }
-    a.rows_qkv = p;
-    a.turned_qkv = p += 3 * fd;
-    a.turned = p += 3 * fd;
-    a.x = p += fd;
-    a.y = p += wide;
-    a.dweight = p += wide;
-    a.qkv = p + f * f * CA_LANES;
     return a;
 }
 
-/* What is kept of the piece that begins at this row, a multiple of CA_LANES. */
-static void at_row(struct attention *a, const ca_real *base, size_t row)
-{
-    size_t fd = a->f * a->d;
+/* ---- rows, and the same turned ---- */
 
-    a->qkv = (ca_real *)(uintptr_t)base + row * kept_per_row(a->f, a->d, a->heads);
-    a->weight = a->qkv + 3 * fd * CA_LANES;
-    a->given = a->weight + a->heads * a->f * a->f * CA_LANES;
+/* The vector of the element behind element *e of field *f, which move there. */
+CA_INLINE size_t next_place(size_t fields, size_t width, size_t *e, size_t *f)
+{
+    size_t at = *e * fields + *f;
+
+    if (++*e == width) {
+        *e = 0;
+        ++*f;
+    }
+    return at;
 }
 
-/* Rows of m without gaps: itself, or a copy in room. */
-static const ca_real *dense_rows(struct ca_mat m, size_t row, size_t rows, size_t width, ca_real *room)
+/* t[width, F] = rows of x, turned; lanes without a row are 0 */
+CA_CLONES static void from_rows(size_t rows, size_t fields, size_t width, const ca_real *x, size_t ld, ca_real *t)
 {
-    if (m.ld == width || rows == 1)
-        return m.p + row * m.ld;
-    for (size_t r = 0; r < rows; r++)
-        memcpy(room + r * width, m.p + (row + r) * m.ld, width * sizeof *room);
-    return room;
+    size_t n = fields * width, c = 0, e = 0, f = 0;
+
+    if (rows < CA_LANES)
+        memset(t, 0, n * CA_LANES * sizeof *t);
+    for (; rows == CA_LANES && c + CA_LANES <= n; c += CA_LANES) {
+        ca_lanes v[CA_LANES];
+
+        for (size_t l = 0; l < CA_LANES; l++)
+            v[l] = CA_LOAD(x + l * ld + c);
+        ca_turn(v);
+        for (size_t i = 0; i < CA_LANES; i++)
+            CA_AT(t, next_place(fields, width, &e, &f)) = v[i];
+    }
+    for (; c < n; c++) {
+        size_t at = next_place(fields, width, &e, &f);
+
+        for (size_t l = 0; l < rows; l++)
+            t[at * CA_LANES + l] = x[l * ld + c];
+    }
 }
 
-/* x (n, m) = n copies of the row b */
-CA_CLONES static void repeat(size_t n, size_t m, const ca_real *restrict b, ca_real *restrict x)
+/* rows of y = t[width, F] turned back, or plus that when add */
+CA_CLONES static void to_rows(size_t rows, size_t fields, size_t width, const ca_real *t, ca_real *y, size_t ld, int add)
 {
-    for (size_t i = 0; i < n; i++, x += m)
-        for (size_t k = 0; k < m; k++)
-            x[k] = b[k];
-}
+    size_t n = fields * width, c = 0, e = 0, f = 0;
 
-/* ---- products of small matrices of vectors ---- */
+    for (; rows == CA_LANES && c + CA_LANES <= n; c += CA_LANES) {
+        ca_lanes v[CA_LANES];
 
-/* Element (i, j) is the vector at p[(i * row + j * col) * CA_LANES]. */
-struct grid {
-    ca_real *p;
-    size_t row, col;
-};
-
-static struct grid grid_at(const ca_real *p, size_t row, size_t col)
-{
-    return (struct grid){(ca_real *)(uintptr_t)p, row, col};
-}
-
-/* The same, columns as rows. */
-static struct grid turned(struct grid g)
-{
-    return (struct grid){g.p, g.col, g.row};
-}
-
-#define TILE 4 /* 16 sums in registers; 8 vectors are read for 16 products */
-
-/* c(m, n) = scale a(m, k) b(k, n) of a tile at (i, j) */
-CA_INLINE void grid_tile(size_t m, size_t n, size_t k, struct grid a, struct grid b, ca_real scale, struct grid c,
-                         size_t i, size_t j)
-{
-    ca_lanes sum[TILE][TILE];
-    const ca_real *x = a.p + i * a.row * CA_LANES, *y = b.p + j * b.col * CA_LANES;
-
-    for (size_t s = 0; s < m; s++)
-        for (size_t t = 0; t < n; t++)
-            sum[s][t] = (ca_lanes){0};
-    for (size_t l = 0; l < k; l++, x += a.col * CA_LANES, y += b.row * CA_LANES) {
-        ca_lanes u[TILE];
-        for (size_t t = 0; t < n; t++)
-            u[t] = CA_GET(y, t * b.col);
-        for (size_t s = 0; s < m; s++) {
-            ca_lanes v = CA_GET(x, s * a.row);
-            for (size_t t = 0; t < n; t++)
-                sum[s][t] += v * u[t];
+        for (size_t i = 0; i < CA_LANES; i++)
+            v[i] = CA_GET(t, next_place(fields, width, &e, &f));
+        ca_turn(v);
+        for (size_t l = 0; l < CA_LANES; l++) {
+            if (add)
+                v[l] += CA_LOAD(y + l * ld + c);
+            *(ca_lanes_any *)(void *)(y + l * ld + c) = v[l];
         }
     }
-    for (size_t s = 0; s < m; s++)
-        for (size_t t = 0; t < n; t++)
-            CA_AT(c.p, (i + s) * c.row + (j + t) * c.col) = scale * sum[s][t];
+    for (; c < n; c++) {
+        const ca_real *from = t + next_place(fields, width, &e, &f) * CA_LANES;
+
+        for (size_t l = 0; l < rows; l++)
+            y[l * ld + c] = add ? y[l * ld + c] + from[l] : from[l];
+    }
 }
 
-CA_INLINE void grid_rows(size_t m, size_t n, size_t k, struct grid a, struct grid b, ca_real scale, struct grid c,
-                         size_t i)
+/* y[m, F] = A(m, k) x[k, F], turned, on top of y when add; a_row, a_k: strides of A */
+static void project(size_t fields, size_t m, size_t k, const ca_real *a, size_t a_row, size_t a_k, const ca_real *x,
+                    ca_real *y, int add)
 {
-    size_t j = 0;
+    ca_tile *tile = ca_tile_best();
+    size_t ld = fields * CA_LANES;
 
-    for (; j + TILE <= n; j += TILE)
-        grid_tile(m, TILE, k, a, b, scale, c, i, j);
-    for (; j + 2 <= n; j += 2)
-        grid_tile(m, 2, k, a, b, scale, c, i, j);
-    if (j < n)
-        grid_tile(m, 1, k, a, b, scale, c, i, j);
+    for (size_t f = 0, lanes; f < fields; f += lanes) {
+        struct ca_strip s = {.rows = m, .k = k, .a = a, .a_row = a_row, .a_k = a_k, .b = x + f * CA_LANES, .b_k = ld,
+                             .c = y + f * CA_LANES, .c_row = ld, .add = add};
+
+        s.lanes = lanes = fields - f < CA_TILE_LANES ? fields - f : CA_TILE_LANES;
+        tile(&s);
+    }
 }
 
-/* c(m, n) = scale a(m, k) b(k, n) */
-CA_INLINE void grid_product(size_t m, size_t n, size_t k, struct grid a, struct grid b, ca_real scale, struct grid c)
+/* ---- what lies between the projections, of a head ---- */
+
+/* One head's part of something turned, from element `at` on: [F, width of the head] */
+static struct ca_grid head_of(const struct attention *a, const ca_real *p, size_t at, size_t h)
+{
+    return (struct ca_grid){(ca_real *)(uintptr_t)p + (at + h * a->head) * a->f * CA_LANES, 1, a->f};
+}
+
+/* [F, F] */
+static struct ca_grid square(const struct attention *a, ca_real *p)
+{
+    return (struct ca_grid){p, a->f, 1};
+}
+
+#define TOGETHER 4 /* rows of a softmax */
+
+CA_CLONES static void softmax(size_t rows, size_t n, ca_real *w)
 {
     size_t i = 0;
 
-    for (; i + TILE <= m; i += TILE)
-        grid_rows(TILE, n, k, a, b, scale, c, i);
-    for (; i + 2 <= m; i += 2)
-        grid_rows(2, n, k, a, b, scale, c, i);
-    if (i < m)
-        grid_rows(1, n, k, a, b, scale, c, i);
+    for (; i + TOGETHER <= rows; i += TOGETHER)
+        ca_lanes_softmaxes(TOGETHER, n, w + i * n * CA_LANES);
+    for (; i < rows; i++)
+        ca_lanes_softmax(n, w + i * n * CA_LANES);
 }
 
-/* One head's part of something turned, from element `at` of a field on: [F, width of the head] */
-static struct grid head_of(const struct attention *a, const ca_real *p, size_t fields_apart, size_t at, size_t h)
+static struct ca_grid weights_of(const struct attention *a, size_t h)
 {
-    return grid_at(p + (at + h * a->head) * CA_LANES, fields_apart, 1);
+    return square(a, a->weight + h * a->f * a->f * CA_LANES);
 }
 
-static struct grid weights_of(const struct attention *a, const ca_real *p)
-{
-    return grid_at(p, a->f, 1);
-}
-
-/* ---- what lies between the projections: of a piece, all turned ---- */
-
-/* S = scale Q K^T, P = softmax(S), O = P V */
-CA_CLONES static void attend(const struct attention *a, size_t rows)
+/* P = softmax(scale Q K^T), O = P V */
+static void head_forward(const struct attention *a, size_t h)
 {
     size_t f = a->f, d = a->d, n = a->head;
+    struct ca_grid w = weights_of(a, h), k = ca_grid_turned(head_of(a, a->qkv, d, h));
 
-    ca_lanes_load(rows, f * 3 * d, a->rows_qkv, f * 3 * d, a->qkv);
-    for (size_t h = 0; h < a->heads; h++) {
-        struct grid q = head_of(a, a->qkv, 3 * d, 0, h), k = head_of(a, a->qkv, 3 * d, d, h);
-        struct grid v = head_of(a, a->qkv, 3 * d, 2 * d, h), w = weights_of(a, a->weight + h * f * f * CA_LANES);
-
-        grid_product(f, f, n, q, turned(k), a->scale, w);
-        for (size_t i = 0; i < f; i++)
-            ca_lanes_softmax(f, w.p + i * f * CA_LANES);
-        grid_product(f, n, f, w, v, 1, head_of(a, a->turned, d, 0, h));
-    }
-    ca_lanes_store(rows, f * d, a->turned, a->given, f * d);
+    ca_grid_product(&(struct ca_grid_product){f, f, n, head_of(a, a->qkv, 0, h), k, w, a->scale});
+    softmax(f, f, w.p);
+    ca_grid_product(&(struct ca_grid_product){f, n, f, w, head_of(a, a->qkv, 2 * d, h), head_of(a, a->given, 0, h), 1});
 }
 
 /* dP becomes dS = scale P (dP - sum_j dP P), rows of f */
-CA_INLINE void softmax_back(size_t f, ca_real scale, const ca_real *w, ca_real *dw)
+CA_CLONES static void softmax_back(size_t f, ca_real scale, const ca_real *w, ca_real *dw)
 {
     for (size_t i = 0; i < f; i++, w += f * CA_LANES, dw += f * CA_LANES) {
         ca_lanes sum = {0};
@@ -210,78 +277,179 @@ CA_INLINE void softmax_back(size_t f, ca_real scale, const ca_real *w, ca_real *
     }
 }
 
-/* From the gradient of O to that of q, k, v in rows_qkv: dV = P^T dO, dP = dO V^T, dQ = dS K, dK = dS^T Q */
-CA_CLONES static void attend_back(const struct attention *a, size_t rows, const ca_real *dgiven)
+/* From the gradient of O to that of q, k, v: dV = P^T dO, dP = dO V^T, dQ = dS K, dK = dS^T Q */
+static void head_back(const struct attention *a, size_t h, const ca_real *dgiven)
 {
     size_t f = a->f, d = a->d, n = a->head;
+    struct ca_grid w = weights_of(a, h), dw = square(a, a->dweight), go = head_of(a, dgiven, 0, h);
 
-    ca_lanes_load(rows, f * d, dgiven, f * d, a->turned);
-    for (size_t h = 0; h < a->heads; h++) {
-        struct grid q = head_of(a, a->qkv, 3 * d, 0, h), k = head_of(a, a->qkv, 3 * d, d, h);
-        struct grid v = head_of(a, a->qkv, 3 * d, 2 * d, h), w = weights_of(a, a->weight + h * f * f * CA_LANES);
-        struct grid go = head_of(a, a->turned, d, 0, h), dw = weights_of(a, a->dweight);
+    ca_grid_product(&(struct ca_grid_product){f, n, f, ca_grid_turned(w), go, head_of(a, a->dqkv, 2 * d, h), 1});
+    ca_grid_product(&(struct ca_grid_product){f, f, n, go, ca_grid_turned(head_of(a, a->qkv, 2 * d, h)), dw, 1});
+    softmax_back(f, a->scale, w.p, dw.p);
+    ca_grid_product(&(struct ca_grid_product){f, n, f, dw, head_of(a, a->qkv, d, h), head_of(a, a->dqkv, 0, h), 1});
+    ca_grid_product(&(struct ca_grid_product){f, n, f, ca_grid_turned(dw), head_of(a, a->qkv, 0, h), head_of(a, a->dqkv, d, h), 1});
+}
 
-        grid_product(f, n, f, turned(w), go, 1, head_of(a, a->turned_qkv, 3 * d, 2 * d, h));
-        grid_product(f, f, n, go, turned(v), 1, dw);
-        softmax_back(f, a->scale, w.p, dw.p);
-        grid_product(f, n, f, dw, k, 1, head_of(a, a->turned_qkv, 3 * d, 0, h));
-        grid_product(f, n, f, turned(dw), q, 1, head_of(a, a->turned_qkv, 3 * d, d, h));
+/* ---- layer norm, of the vector of each field ---- */
+
+/* y = norm(y + x): normed = (y + x - mean) / deviation, y = normed gamma + beta. Sums in the order of ca_sum. */
+CA_CLONES static void norm(const struct attention *a)
+{
+    size_t f = a->f, d = a->d;
+
+    for (size_t i = 0; i < f; i++) {
+        ca_real part[CA_LANES * CA_LANES] = {0}, mean[CA_LANES], inv[CA_LANES];
+
+        for (size_t e = 0; e < d; e++) {
+            ca_lanes x = CA_GET(a->y, e * f + i) + CA_GET(a->x, e * f + i);
+
+            CA_AT(a->normed, e * f + i) = x;
+            CA_AT(part, e % CA_LANES) += x;
+        }
+        ca_join_square(part, mean);
+        CA_AT(mean, 0) /= (ca_real)d;
+        memset(part, 0, sizeof part);
+        for (size_t e = 0; e < d; e++) {
+            ca_lanes x = CA_GET(a->normed, e * f + i) - CA_GET(mean, 0);
+
+            CA_AT(a->normed, e * f + i) = x;
+            CA_AT(part, e % CA_LANES) += x * x;
+        }
+        ca_join_square(part, inv);
+        for (size_t l = 0; l < CA_LANES; l++)
+            inv[l] = 1 / (ca_real)sqrt(inv[l] / (ca_real)d + (ca_real)CA_LAYER_NORM_EPS);
+        CA_AT(a->inv, i) = CA_GET(inv, 0);
+        for (size_t e = 0; e < d; e++) {
+            ca_lanes x = CA_GET(a->normed, e * f + i) * CA_GET(inv, 0);
+
+            CA_AT(a->normed, e * f + i) = x;
+            CA_AT(a->y, e * f + i) = x * a->gamma[e] + a->beta[e];
+        }
     }
-    ca_lanes_store(rows, f * 3 * d, a->turned_qkv, a->rows_qkv, f * 3 * d);
+}
+
+/* y, the gradient of what norm gives, becomes that of the sum: u = dy gamma, (u - mean(u) - xh mean(u xh)) / deviation */
+CA_CLONES static void norm_back(const struct attention *a)
+{
+    size_t f = a->f, d = a->d;
+
+    for (size_t e = 0; e < d; e++) {
+        ca_lanes dgamma = CA_GET(a->dnorm, e), dbeta = CA_GET(a->dnorm, d + e);
+
+        for (size_t i = 0; i < f; i++) {
+            ca_lanes dy = CA_GET(a->y, e * f + i);
+
+            dgamma += dy * CA_GET(a->normed, e * f + i);
+            dbeta += dy;
+            CA_AT(a->y, e * f + i) = dy * a->gamma[e];
+        }
+        CA_AT(a->dnorm, e) = dgamma;
+        CA_AT(a->dnorm, d + e) = dbeta;
+    }
+    for (size_t i = 0; i < f; i++) {
+        ca_real u[CA_LANES * CA_LANES] = {0}, uxh[CA_LANES * CA_LANES] = {0}, mu[CA_LANES], muxh[CA_LANES];
+
+        for (size_t e = 0; e < d; e++) {
+            CA_AT(u, e % CA_LANES) += CA_GET(a->y, e * f + i);
+            CA_AT(uxh, e % CA_LANES) += CA_GET(a->y, e * f + i) * CA_GET(a->normed, e * f + i);
+        }
+        ca_join_square(u, mu);
+        ca_join_square(uxh, muxh);
+        CA_AT(mu, 0) /= (ca_real)d;
+        CA_AT(muxh, 0) /= (ca_real)d;
+        for (size_t e = 0; e < d; e++)
+            CA_AT(a->y, e * f + i) = CA_GET(a->inv, i) * (CA_GET(a->y, e * f + i) - CA_GET(mu, 0) -
+                                                         CA_GET(a->normed, e * f + i) * CA_GET(muxh, 0));
+    }
+}
+
+/* ---- the whole ---- */
+
+static size_t piece_rows(const struct ca_ctx *c, size_t r)
+{
+    return c->rows - r < CA_LANES ? c->rows - r : CA_LANES;
 }
 
 static void attention_forward(const struct ca_op *op, const struct ca_ctx *c)
 {
     struct attention a = view(op, c);
-    const ca_real *base = a.qkv;
-    size_t fd = a.f * a.d;
+    size_t f = a.f, d = a.d;
 
-    for (size_t r = 0; r < c->rows; r += CA_LANES) {
-        size_t rows = c->rows - r < CA_LANES ? c->rows - r : CA_LANES, n = rows * a.f;
-        const ca_real *x = dense_rows(c->in[0], r, rows, a.f * a.in, a.x), *y = a.y;
+    for (size_t r = 0; r < c->rows; r += CA_LANES, next_piece(&a)) {
+        size_t rows = piece_rows(c, r);
+        const ca_real *y = a.given;
 
-        at_row(&a, base, r);
-        if (a.b_in)
-            repeat(n, 3 * a.d, a.b_in, a.rows_qkv);
-        ca_gemm_nt(n, 3 * a.d, a.in, x, a.in, a.w_in, a.in, a.b_in != NULL, a.rows_qkv, 3 * a.d);
-        attend(&a, rows);
+        from_rows(rows, f, a.in, c->in[0].p + r * c->in[0].ld, c->in[0].ld, a.x);
+        project(f, 3 * d, a.in_cols, a.in_all, a.in_cols, 1, a.x, a.qkv, 0);
+        for (size_t h = 0; h < a.heads; h++)
+            head_forward(&a, h);
         if (a.w_out) {
-            repeat(n, a.d, a.b_out, a.y);
-            ca_gemm_nt(n, a.d, a.d, a.given, a.d, a.w_out, a.d, 1, a.y, a.d);
-        } else
-            y = a.given;
-        for (size_t l = 0; l < rows; l++)
-            memcpy(c->out.p + (r + l) * c->out.ld, y + l * fd, fd * sizeof *y);
+            for (size_t i = 0; i < f * CA_LANES; i++)
+                a.given[d * f * CA_LANES + i] = 1;
+            project(f, d, a.out_cols, a.out_all, a.out_cols, 1, a.given, a.y, 0);
+            y = a.y;
+        }
+        if (a.norm)
+            norm(&a);
+        to_rows(rows, f, d, y, c->out.p + r * c->out.ld, c->out.ld, 0);
+    }
+}
+
+/* sums(m, n) += sum of x[m, F] y[n, F] over the fields */
+static void add_outer(const struct attention *a, size_t m, size_t n, ca_real *x, ca_real *y, ca_real *sums)
+{
+    ca_grid_product_add(&(struct ca_grid_product){m, n, a->f, {x, a->f, 1}, {y, 1, a->f}, {sums, n, 1}, 1});
+}
+
+/* dw(rows, cols) and db(rows), if there is one, += the sums of all lanes */
+CA_CLONES static void join_outer(size_t rows, size_t cols, const ca_real *sums, ca_real *dw, ca_real *db)
+{
+    for (size_t r = 0; r < rows; r++) {
+        for (size_t k = 0; k < cols + (db != NULL); k++, sums += CA_LANES) {
+            ca_lanes sum = CA_GET(sums, 0);
+
+            *(k < cols ? &dw[r * cols + k] : &db[r]) += ca_join(&sum);
+        }
     }
 }
 
 static void attention_backward(const struct ca_op *op, const struct ca_ctx *c)
 {
     struct attention a = view(op, c);
-    const ca_real *base = a.qkv;
-    size_t fd = a.f * a.d, fin = a.f * a.in, d = a.d;
+    size_t f = a.f, d = a.d;
 
-    for (size_t r = 0; r < c->rows; r += CA_LANES) {
-        size_t rows = c->rows - r < CA_LANES ? c->rows - r : CA_LANES, n = rows * a.f;
-        const ca_real *dy = dense_rows(c->dout, r, rows, fd, a.x), *x;
+    memset(a.din_all, 0, (3 * d * a.in_cols + d * a.out_cols + 2 * d) * CA_LANES * sizeof *a.din_all);
+    for (size_t r = 0; r < c->rows; r += CA_LANES, next_piece(&a)) {
+        size_t rows = piece_rows(c, r);
 
-        at_row(&a, base, r);
+        from_rows(rows, f, d, c->dout.p + r * c->dout.ld, c->dout.ld, a.y);
+        if (a.norm)
+            norm_back(&a);
         if (a.w_out)
-            ca_gemm_nn(n, d, d, dy, d, a.w_out, d, 0, a.y, d);
-        attend_back(&a, rows, a.w_out ? a.y : dy);
-        if (c->dparam && a.w_out) {
-            ca_gemm_tn(d, d, n, dy, d, a.given, d, 1, c->dparam + op->param_at[2], d);
-            ca_sum_rows(n, d, dy, d, c->dparam + op->param_at[3]);
-            ca_sum_rows(n, 3 * d, a.rows_qkv, 3 * d, c->dparam + op->param_at[1]);
-        }
+            project(f, d, d, a.w_out, 1, d, a.y, a.dgiven, 0);
+        for (size_t h = 0; h < a.heads; h++)
+            head_back(&a, h, a.w_out ? a.dgiven : a.y);
         if (c->dparam) {
-            x = dense_rows(c->in[0], r, rows, fin, a.x);
-            ca_gemm_tn(3 * d, a.in, n, a.rows_qkv, 3 * d, x, a.in, 1, c->dparam + op->param_at[0], a.in);
+            from_rows(rows, f, a.in, c->in[0].p + r * c->in[0].ld, c->in[0].ld, a.x);
+            add_outer(&a, 3 * d, a.in_cols, a.dqkv, a.x, a.din_all);
+            if (a.w_out)
+                add_outer(&a, d, a.out_cols, a.y, a.given, a.dout_all);
         }
         if (c->din[0].p) {
-            ca_gemm_nn(n, a.in, 3 * d, a.rows_qkv, 3 * d, a.w_in, a.in, 0, a.y, a.in);
-            for (size_t l = 0; l < rows; l++)
-                ca_add(fin, a.y + l * fin, c->din[0].p + (r + l) * c->din[0].ld);
+            ca_real *dx = a.norm ? a.y : a.dx; /* the sum that is normed hands its gradient on */
+
+            project(f, a.in, 3 * d, a.w_in, 1, a.in, a.dqkv, dx, a.norm);
+            to_rows(rows, f, a.in, dx, c->din[0].p + r * c->din[0].ld, c->din[0].ld, !c->fresh);
+        }
+    }
+    if (c->dparam) {
+        join_outer(3 * d, a.in, a.din_all, c->dparam + op->param_at[0],
+                   a.w_out ? c->dparam + op->param_at[1] : NULL);
+        if (a.w_out)
+            join_outer(d, d, a.dout_all, c->dparam + op->param_at[2], c->dparam + op->param_at[3]);
+        if (a.norm) {
+            join_outer(d, 1, a.dnorm, c->dparam + op->param_at[4], NULL);
+            join_outer(d, 1, a.dnorm + d * CA_LANES, c->dparam + op->param_at[5], NULL);
         }
     }
 }
@@ -290,10 +458,11 @@ static uint64_t attention_flops(const struct ca_op *op)
 {
     uint64_t f = op->attr[AT_FIELDS], d = op->attr[AT_WIDTH];
 
-    return 6 * f * op->attr[AT_IN] * d + (op->n_params > 1 ? 2 * f * d * d : 0) + 4 * f * f * d;
+    return 6 * f * op->attr[AT_IN] * d + (op->n_params > 1 ? 2 * f * d * d : 0) + 4 * f * f * d +
+           (op->n_params > 4 ? 8 * f * d : 0);
 }
 
-static const struct ca_op_type attention_type = {"attention", attention_forward, attention_backward, attention_flops, 0};
+static const struct ca_op_type attention_type = {"attention", attention_forward, attention_backward, attention_flops, 1};
 
 size_t ca_op_attention_params(struct ca_graph *g, const char *name, size_t d)
 {
@@ -311,15 +480,16 @@ size_t ca_op_attention_params(struct ca_graph *g, const char *name, size_t d)
 static ca_val add(struct ca_graph *g, struct ca_op *op, ca_val v)
 {
     size_t f = op->attr[AT_FIELDS], d = op->attr[AT_WIDTH], heads = op->attr[AT_HEADS];
+    struct attention sized;
 
     if (!heads || d % heads)
         ca_graph_refuse(g, "the width of attention is not a multiple of the number of its heads");
     op->type = &attention_type;
     op->n_in = 1;
     op->out_width = f * d;
-    /* a piece's scratch is spread over the rows of a chunk */
-    op->scratch_per_row = kept_per_row(f, d, heads) +
-                          (piece_per_row(f, op->attr[AT_IN], d) * CA_LANES + CA_CHUNK_ROWS_LEAST - 1) / CA_CHUNK_ROWS_LEAST;
+    /* what is not kept is spread over the rows of a chunk */
+    sized = sizes(op);
+    op->scratch_per_row = kept_per_row(&sized) + piece_size(&sized) / CA_CHUNK_ROWS_LEAST + 1;
     return ca_graph_add(g, op, &v);
 }
 
@@ -330,6 +500,18 @@ ca_val ca_op_attention(struct ca_graph *g, ca_val v, size_t first, size_t fields
 
     for (size_t i = 0; i < 4; i++)
         op.param[i] = first + i;
+    return add(g, &op, v);
+}
+
+ca_val ca_op_attention_layer(struct ca_graph *g, ca_val v, size_t first, size_t fields, size_t heads, const char *name)
+{
+    size_t d = fields ? ca_graph_width(g, v) / fields : 0;
+    struct ca_op op = {.n_params = 6, .attr = {fields, d, heads, d, 1}};
+
+    for (size_t i = 0; i < 4; i++)
+        op.param[i] = first + i;
+    op.param[4] = ca_graph_param_of(g, name, "weight", d, 0, (struct ca_init_rule){CA_INIT_ONE, 0});
+    op.param[5] = ca_graph_param_of(g, name, "bias", d, 0, (struct ca_init_rule){CA_INIT_ZERO, 0});
     return add(g, &op, v);
 }
 

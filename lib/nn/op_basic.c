@@ -11,7 +11,6 @@
 
 #include "base/banned.h"
 
-#define LAYER_NORM_EPS 1e-5 /* PyTorch's default */
 #define NAME_SIZE 256
 
 /* ---- concat ---- */
@@ -63,24 +62,13 @@ struct square {
     ca_real x[CA_LANES * CA_LANES]; /* element i of row l at x[i * CA_LANES + l] */
 };
 
-CA_INLINE void join_square(const ca_real *x, ca_real *sum)
-{
-    ca_lanes a[8];
-
-    for (size_t i = 0; i < 8; i++)
-        a[i] = CA_GET(x, i) + CA_GET(x, i + 8);
-    for (size_t i = 0; i < 4; i++)
-        a[i] = a[i] + a[i + 4];
-    CA_AT(sum, 0) = (a[0] + a[2]) + (a[1] + a[3]);
-}
-
 /* The same of sums that are not turned yet: those of row l at x[l * CA_LANES]. */
 CA_INLINE void join_rows(const struct square *s, ca_real *sum)
 {
     struct square t;
 
     ca_turn_square(s->x, CA_LANES, t.x, CA_LANES);
-    join_square(t.x, sum);
+    ca_join_square(t.x, sum);
 }
 
 /* Of rows shorter than a vector, turned: zeros where a vector would go on. */
@@ -110,7 +98,7 @@ CA_CLONES static void linear_forward_one(const struct ca_op *op, const struct ca
             load_short(n, x, ld, &s);
             for (size_t i = 0; i < n; i++)
                 CA_AT(s.x, i) = CA_GET(s.x, i) * w[i];
-            join_square(s.x, y);
+            ca_join_square(s.x, y);
         } else {
             for (size_t l = 0; l < CA_LANES; l++) {
                 ca_lanes sum;
@@ -233,7 +221,7 @@ CA_INLINE void keep_norm(const struct ca_ctx *c, size_t p, const ca_real *mean, 
 CA_INLINE void deviations(size_t n, ca_real *inv)
 {
     for (size_t l = 0; l < CA_LANES; l++)
-        inv[l] = 1 / (ca_real)sqrt(inv[l] / (ca_real)n + (ca_real)LAYER_NORM_EPS);
+        inv[l] = 1 / (ca_real)sqrt(inv[l] / (ca_real)n + (ca_real)CA_LAYER_NORM_EPS);
 }
 
 CA_CLONES static void square_norm_forward(const struct ca_op *op, const struct ca_ctx *c)
@@ -246,13 +234,13 @@ CA_CLONES static void square_norm_forward(const struct ca_op *op, const struct c
         ca_real mean[CA_LANES], inv[CA_LANES];
 
         load_square(c->in[0], parts, p, &s);
-        join_square(s.x, mean);
+        ca_join_square(s.x, mean);
         CA_AT(mean, 0) /= (ca_real)CA_LANES;
         for (size_t i = 0; i < CA_LANES; i++) {
             CA_AT(s.x, i) = CA_GET(s.x, i) - CA_GET(mean, 0);
             CA_AT(q.x, i) = CA_GET(s.x, i) * CA_GET(s.x, i);
         }
-        join_square(q.x, inv);
+        ca_join_square(q.x, inv);
         deviations(CA_LANES, inv);
         keep_norm(c, p, mean, inv);
         for (size_t i = 0; i < CA_LANES; i++)
@@ -274,13 +262,13 @@ CA_INLINE void short_norm_forward(const struct ca_op *op, const struct ca_ctx *c
     struct square s, q = {{0}};
 
     load_short(n, c->in[0].p + r * c->in[0].ld, c->in[0].ld, &s);
-    join_square(s.x, mean);
+    ca_join_square(s.x, mean);
     CA_AT(mean, 0) /= (ca_real)n;
     for (size_t i = 0; i < n; i++) {
         CA_AT(s.x, i) = CA_GET(s.x, i) - CA_GET(mean, 0);
         CA_AT(q.x, i) = CA_GET(s.x, i) * CA_GET(s.x, i);
     }
-    join_square(q.x, inv);
+    ca_join_square(q.x, inv);
     deviations(n, inv);
     for (size_t i = 0; i < n; i++) {
         CA_AT(s.x, i) = CA_GET(s.x, i) * CA_GET(inv, 0) * gamma[i] + beta[i];
@@ -361,7 +349,7 @@ CA_CLONES static void layer_norm_forward(const struct ca_op *op, const struct ca
 
         for (size_t i = 0; i < n; i++)
             y[i] = x[i] - mean;
-        inv = 1 / (ca_real)sqrt(ca_dot(n, y, y) / (ca_real)n + (ca_real)LAYER_NORM_EPS);
+        inv = 1 / (ca_real)sqrt(ca_dot(n, y, y) / (ca_real)n + (ca_real)CA_LAYER_NORM_EPS);
         for (size_t i = 0; i < n; i++)
             y[i] = y[i] * inv * gamma[i] + beta[i];
         c->scratch[2 * p] = mean;
@@ -436,9 +424,9 @@ CA_CLONES static void square_norm_backward(const struct ca_op *op, const struct 
         if (!c->din[0].p)
             continue;
         ca_turn_square(u.x, CA_LANES, t.x, CA_LANES);
-        join_square(t.x, mu);
+        ca_join_square(t.x, mu);
         ca_turn_square(uxh.x, CA_LANES, t.x, CA_LANES);
-        join_square(t.x, muxh);
+        ca_join_square(t.x, muxh);
         for (size_t l = 0; l < CA_LANES; l++) {
             ca_real mean = c->scratch[2 * (p + l)], inv = c->scratch[2 * (p + l) + 1];
             ca_real *dx = part_of(c->din[0], parts, p + l), m = mu[l] / CA_LANES, mx = muxh[l] / CA_LANES;
@@ -498,8 +486,8 @@ CA_INLINE void short_norm_backward(const struct ca_op *op, const struct ca_ctx *
     }
     if (!c->din[0].p)
         return;
-    join_square(u.x, mu);
-    join_square(uxh.x, muxh);
+    ca_join_square(u.x, mu);
+    ca_join_square(uxh.x, muxh);
     CA_AT(mu, 0) /= (ca_real)n;
     CA_AT(muxh, 0) /= (ca_real)n;
     for (size_t i = 0; i < n; i++) {

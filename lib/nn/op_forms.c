@@ -52,8 +52,9 @@ CA_CLONES static void cross_backward(const struct ca_op *op, const struct ca_ctx
         if (c->din[0].p)
             ca_axpy(n, c->scratch[r], dy, c->din[0].p + r * c->din[0].ld);
         if (c->din[1].p) {
-            ca_add(n, dy, c->din[1].p + r * c->din[1].ld);
-            ca_axpy(n, dalpha, w, c->din[1].p + r * c->din[1].ld);
+            ca_real *restrict dx = c->din[1].p + r * c->din[1].ld;
+            for (size_t i = 0; i < n; i++)
+                dx[i] = dx[i] + dy[i] + dalpha * w[i];
         }
     }
 }

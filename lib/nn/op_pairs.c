@@ -5,6 +5,7 @@
  * them together would be P d numbers a row.
  */
 #include "nn/blas.h"
+#include "nn/lanes.h"
 #include "nn/ops_cross.h"
 #include "nn/simd.h"
 
@@ -27,59 +28,117 @@ static struct ca_op pair_op(struct ca_graph *g, const struct ca_op_type *type, c
     return op;
 }
 
-/* ---- inner products ---- */
+/* ---- inner products: rows side by side, in the orders they have row by row; scratch: v, dv, y of a piece, turned ---- */
 
-CA_INLINE void inner_row(size_t fields, size_t d, const ca_real *restrict v, ca_real *restrict y)
+struct inner {
+    size_t f, d, n;
+    ca_real *v, *dv, *y;
+};
+
+static struct inner inner_view(const struct ca_op *op, const struct ca_ctx *c)
 {
-    for (size_t i = 0; i + 1 < fields; i++)
-        for (size_t j = i + 1; j < fields; j++)
-            *y++ = ca_dot(d, v + i * d, v + j * d);
+    struct inner s = {.f = op->attr[P_FIELDS], .d = op->attr[P_WIDTH], .n = op->out_width, .v = c->scratch};
+
+    s.dv = s.v + s.f * s.d * CA_LANES;
+    s.y = s.dv + s.f * s.d * CA_LANES;
+    return s;
 }
 
-/* dv_i += dy_ij v_j; dv_j += dy_ij v_i */
-CA_INLINE void inner_row_back(size_t fields, size_t d, const ca_real *restrict v, const ca_real *restrict dy,
-                              ca_real *restrict dv)
+static size_t piece_rows(const struct ca_ctx *c, size_t r)
 {
-    for (size_t i = 0; i + 1 < fields; i++)
-        for (size_t j = i + 1; j < fields; j++, dy++)
-            for (size_t k = 0; k < d; k++) {
-                dv[i * d + k] += *dy * v[j * d + k];
-                dv[j * d + k] += *dy * v[i * d + k];
-            }
+    return c->rows - r < CA_LANES ? c->rows - r : CA_LANES;
+}
+
+/* The products of field i with those behind it. Elements beyond 16 are added to the first ones, as in ca_dot. */
+CA_INLINE void inner_products(const struct inner *s, size_t d, size_t i, ca_real *y)
+{
+    ca_real x[CA_LANES * CA_LANES] = {0}, part[CA_LANES * CA_LANES] = {0};
+    size_t first = d < CA_LANES ? d : CA_LANES;
+
+    CA_UNROLL
+    for (size_t k = 0; k < first; k++)
+        CA_AT(x, k) = CA_GET(s->v, i * d + k);
+    for (size_t j = i + 1; j < s->f; j++, y += CA_LANES) {
+        const ca_real *v = s->v + j * d * CA_LANES;
+
+        CA_UNROLL
+        for (size_t k = 0; k < first; k++)
+            CA_AT(part, k) = CA_GET(x, k) * CA_GET(v, k);
+        for (size_t k = CA_LANES; k < d; k++)
+            CA_AT(part, k % CA_LANES) += CA_GET(s->v, i * d + k) * CA_GET(v, k);
+        ca_join_square(part, y);
+        CA_AT(y, 0) += (ca_real)0; /* no negative zero, which a sum begun at 0 cannot be */
+    }
+}
+
+/* dv_i += dy_ij v_j, dv_j += dy_ij v_i: n columns from k on */
+CA_INLINE void inner_columns_back(const struct inner *s, size_t n, size_t i, size_t k, const ca_real *dy)
+{
+    size_t d = s->d;
+    ca_lanes x[8], dx[8];
+
+    CA_UNROLL
+    for (size_t e = 0; e < n; e++) {
+        x[e] = CA_GET(s->v, i * d + k + e);
+        dx[e] = CA_GET(s->dv, i * d + k + e);
+    }
+    for (size_t j = i + 1; j < s->f; j++, dy += CA_LANES) {
+        const ca_real *v = s->v + (j * d + k) * CA_LANES;
+        ca_real *dv = s->dv + (j * d + k) * CA_LANES;
+        ca_lanes g = CA_GET(dy, 0);
+
+        CA_UNROLL
+        for (size_t e = 0; e < n; e++) {
+            dx[e] += g * CA_GET(v, e);
+            CA_AT(dv, e) += g * x[e];
+        }
+    }
+    CA_UNROLL
+    for (size_t e = 0; e < n; e++)
+        CA_AT(s->dv, i * d + k + e) = dx[e];
 }
 
 /* The loops with the usual widths known to the compiler. */
 CA_CLONES static void inner_forward(const struct ca_op *op, const struct ca_ctx *c)
 {
-    size_t f = op->attr[P_FIELDS], d = op->attr[P_WIDTH];
+    struct inner s = inner_view(op, c);
 
-    for (size_t r = 0; r < c->rows; r++) {
-        const ca_real *v = c->in[0].p + r * c->in[0].ld;
-        ca_real *y = c->out.p + r * c->out.ld;
+    for (size_t r = 0; r < c->rows; r += CA_LANES) {
+        ca_real *y = s.y;
 
-        if (d == 16)
-            inner_row(f, 16, v, y);
-        else if (d == 8)
-            inner_row(f, 8, v, y);
-        else
-            inner_row(f, d, v, y);
+        ca_lanes_load(piece_rows(c, r), s.f * s.d, c->in[0].p + r * c->in[0].ld, c->in[0].ld, s.v);
+        for (size_t i = 0; i + 1 < s.f; y += (s.f - 1 - i) * CA_LANES, i++) {
+            if (s.d == 16)
+                inner_products(&s, 16, i, y);
+            else if (s.d == 8)
+                inner_products(&s, 8, i, y);
+            else
+                inner_products(&s, s.d, i, y);
+        }
+        ca_lanes_store(piece_rows(c, r), s.n, s.y, c->out.p + r * c->out.ld, c->out.ld);
     }
 }
 
 CA_CLONES static void inner_backward(const struct ca_op *op, const struct ca_ctx *c)
 {
-    size_t f = op->attr[P_FIELDS], d = op->attr[P_WIDTH];
+    struct inner s = inner_view(op, c);
 
-    for (size_t r = 0; c->din[0].p && r < c->rows; r++) {
-        const ca_real *v = c->in[0].p + r * c->in[0].ld, *dy = c->dout.p + r * c->dout.ld;
-        ca_real *dv = c->din[0].p + r * c->din[0].ld;
+    for (size_t r = 0; c->din[0].p && r < c->rows; r += CA_LANES) {
+        size_t rows = piece_rows(c, r), fd = s.f * s.d;
+        const ca_real *dy = s.y;
 
-        if (d == 16)
-            inner_row_back(f, 16, v, dy, dv);
-        else if (d == 8)
-            inner_row_back(f, 8, v, dy, dv);
-        else
-            inner_row_back(f, d, v, dy, dv);
+        ca_lanes_load(rows, fd, c->in[0].p + r * c->in[0].ld, c->in[0].ld, s.v);
+        ca_lanes_load(rows, fd, c->din[0].p + r * c->din[0].ld, c->din[0].ld, s.dv);
+        ca_lanes_load(rows, s.n, c->dout.p + r * c->dout.ld, c->dout.ld, s.y);
+        for (size_t i = 0; i + 1 < s.f; dy += (s.f - 1 - i) * CA_LANES, i++) {
+            size_t k = 0;
+
+            for (; k + 8 <= s.d; k += 8)
+                inner_columns_back(&s, 8, i, k, dy);
+            for (; k < s.d; k++)
+                inner_columns_back(&s, 1, i, k, dy);
+        }
+        ca_lanes_store(rows, fd, s.dv, c->din[0].p + r * c->din[0].ld, c->din[0].ld);
     }
 }
 
@@ -95,6 +154,7 @@ ca_val ca_op_inner_pairs(struct ca_graph *g, ca_val v, size_t fields)
     struct ca_op op = pair_op(g, &inner_pairs, v, fields);
 
     op.out_width = n_pairs(fields);
+    op.scratch_per_row = (2 * ca_graph_width(g, v) + op.out_width) * CA_LANES / CA_CHUNK_ROWS_LEAST + 1;
     return ca_graph_add(g, &op, &v);
 }
 

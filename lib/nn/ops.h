@@ -13,6 +13,8 @@ ca_val ca_op_concat(struct ca_graph *g, const ca_val *in, size_t n);
 /* y = x W^T + b: NAME.weight [out, in], NAME.bias [out], started as the graph's family does. bias 0: none. */
 ca_val ca_op_linear(struct ca_graph *g, ca_val x, const char *name, size_t out, int bias);
 
+#define CA_LAYER_NORM_EPS 1e-5 /* PyTorch's default */
+
 /* LayerNorm over the row, eps 1e-5, biased variance: NAME.weight [n] = 1, NAME.bias [n] = 0. */
 ca_val ca_op_layer_norm(struct ca_graph *g, ca_val x, const char *name);
 
@@ -75,6 +77,9 @@ ca_val ca_op_scaled_form(struct ca_graph *g, ca_val s, ca_val v, const char *nam
  */
 size_t ca_op_attention_params(struct ca_graph *g, const char *name, size_t d);
 ca_val ca_op_attention(struct ca_graph *g, ca_val v, size_t first, size_t fields, size_t heads);
+
+/* The layer of AutoInt: LayerNorm of attention(v) + v, field by field. NORM.weight [d] = 1, NORM.bias [d] = 0. */
+ca_val ca_op_attention_layer(struct ca_graph *g, ca_val v, size_t first, size_t fields, size_t heads, const char *norm);
 
 /*
  * Attention over the pairs of fields (AFM), [F*d] -> [d]: e_ij = v_i * v_j elementwise for i < j,

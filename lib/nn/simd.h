@@ -27,6 +27,13 @@
  */
 #define CA_KEEP_LOOP _Pragma("GCC unroll 1")
 
+/* Before a loop over sums that must stay in registers: to its end, which is at most CA_LANES steps away. */
+#ifdef __clang__
+#define CA_UNROLL _Pragma("unroll")
+#else
+#define CA_UNROLL _Pragma("GCC unroll 16")
+#endif
+
 #define CA_LANES 16
 
 /* Lanes of one width of register or another: the compiler cuts them to what the machine has. Never passed by value. */

@@ -72,6 +72,13 @@ static ca_val build_attention_3(struct ca_graph *g, const struct kit_shape *s)
     return attention(g, s, 3);
 }
 
+static ca_val build_attention_layer(struct ca_graph *g, const struct kit_shape *s)
+{
+    size_t first = ca_op_attention_params(g, "op", s->width);
+
+    return head(g, ca_op_attention_layer(g, embed(g, s), first, s->fields, s->width % 2 ? 1 : 2, "norm"));
+}
+
 /* Input and output with gaps between their rows: they lie inside a wider value. */
 static ca_val build_attention_inside(struct ca_graph *g, const struct kit_shape *s)
 {
@@ -156,6 +163,9 @@ int main(void)
     gradcheck_net(build_attention_2, &w8, 40, 300, &ca_loss_bce, "attention, two heads of 4");
     gradcheck_net(build_attention_2, &w16, 40, 300, &ca_loss_bce, "attention, two heads of 8");
     gradcheck_net(build_attention_2, &s, 1, 1000, &ca_loss_bce, "attention on one row");
+    gradcheck_net(build_attention_layer, &odd, 133, 1000, &ca_loss_bce, "layer of attention, one head of 3");
+    gradcheck_net(build_attention_layer, &w16, 40, 300, &ca_loss_bce, "layer of attention, two heads of 8");
+    gradcheck_net(build_attention_layer, &s, 1, 1000, &ca_loss_bce, "layer of attention on one row");
     gradcheck_net(build_attention_inside, &s, 133, 1000, &ca_loss_bce, "attention inside a wider value");
     gradcheck_net(build_pair_attention, &odd, 133, 1000, &ca_loss_bce, "attention over pairs");
     gradcheck_net(build_pair_attention, &w8, 40, 300, &ca_loss_bce, "attention over pairs, width 8");

@@ -5,6 +5,7 @@
 #include <math.h>
 
 #include "netkit.h"
+#include "nn/grid.h"
 #include "nn/lanes.h"
 #include "nn/tile.h"
 #include "tap.h"
@@ -76,6 +77,39 @@ static void softmax(size_t n)
     ca_mem_free(y);
 }
 
+/* The product of small matrices, plain and on top, against loops over one lane after the other. */
+static void grids(void)
+{
+    enum { MOST = 9, SIDE = MOST * MOST };
+    static ca_real a[SIDE * CA_LANES], b[SIDE * CA_LANES], c[SIDE * CA_LANES], want[SIDE * CA_LANES];
+    int bad = 0;
+
+    for (size_t i = 0; i < SIDE * CA_LANES; i++) {
+        a[i] = (ca_real)sin((double)i);
+        b[i] = (ca_real)cos((double)(3 * i));
+    }
+    for (size_t at = 0; at < 2 * SIDE * MOST; at++) {
+        size_t m = at % MOST + 1, n = at / MOST % MOST + 1, k = at / SIDE % MOST + 1, add = at / SIDE / MOST;
+        struct ca_grid_product g = {m, n, k, {a, k, 1}, {b, 1, k}, {c, n, 1}, (ca_real)0.3};
+
+        for (size_t i = 0; i < m * n * CA_LANES; i++)
+            c[i] = want[i] = (ca_real)i;
+        for (size_t i = 0; i < m; i++)
+            for (size_t j = 0; j < n; j++)
+                for (size_t l = 0; l < CA_LANES; l++) {
+                    ca_real sum = 0, *to = &want[(i * n + j) * CA_LANES + l];
+
+                    for (size_t x = 0; x < k; x++)
+                        sum += a[(i * k + x) * CA_LANES + l] * b[(j * k + x) * CA_LANES + l];
+                    sum *= (ca_real)0.3;
+                    *to = add ? *to + sum : sum;
+                }
+        (add ? ca_grid_product_add : ca_grid_product)(&g);
+        bad |= memcmp(c, want, m * n * CA_LANES * sizeof *c);
+    }
+    OK(!bad, "products of small matrices have the bits of one lane after the other");
+}
+
 static ca_val build_norm(struct ca_graph *g, const struct kit_shape *s)
 {
     ca_val v = ca_op_field_norm(g, ca_graph_embed(g, "table", s->width, unit), "norm", s->fields);
@@ -95,6 +129,23 @@ static ca_val build_attention(struct ca_graph *g, const struct kit_shape *s)
     ca_val v = ca_op_attention(g, ca_graph_embed(g, "table", s->width, unit), first, s->fields, 2);
 
     return ca_op_linear(g, v, "head", 1, 0);
+}
+
+static ca_val build_layer(struct ca_graph *g, const struct kit_shape *s)
+{
+    ca_val v = ca_graph_embed(g, "table", s->width, unit);
+
+    v = ca_op_attention_layer(g, v, ca_op_attention_params(g, "attention", s->width), s->fields, 2, "norm");
+    return ca_op_linear(g, v, "head", 1, 0);
+}
+
+static ca_val build_layer_of_parts(struct ca_graph *g, const struct kit_shape *s)
+{
+    ca_val v = ca_graph_embed(g, "table", s->width, unit), sum[2];
+
+    sum[0] = ca_op_attention(g, v, ca_op_attention_params(g, "attention", s->width), s->fields, 2);
+    sum[1] = v;
+    return ca_op_linear(g, ca_op_field_norm(g, ca_op_sum(g, sum, 2), "norm", s->fields), "head", 1, 0);
 }
 
 static ca_val build_pair_attention(struct ca_graph *g, const struct kit_shape *s)
@@ -179,6 +230,27 @@ static void alone_back(kit_build *build, const struct kit_shape *s, const char *
     ca_pool_free(pool);
 }
 
+/* Two networks of the same parameters give the same bits. */
+static void same(kit_build *build, kit_build *other, const struct kit_shape *s, const char *what)
+{
+    enum { ROWS = 37 };
+    struct ca_err err = {0};
+    struct ca_pool *pool = ca_pool_new(1, &err);
+    struct kit_batch batch = kit_batch(s, ROWS, 3, 0);
+    float logit[2][ROWS];
+
+    kit_must(!pool, &err);
+    for (int i = 0; i < 2; i++) {
+        struct ca_net *n = kit_net(i ? other : build, s, pool, 1, CA_NET_INFERENCE);
+
+        kit_must(ca_net_forward(n, &batch.feed, logit[i], &err), &err);
+        ca_net_free(n);
+    }
+    OK(!memcmp(logit[0], logit[1], sizeof logit[0]), what);
+    kit_batch_free(&batch, s);
+    ca_pool_free(pool);
+}
+
 int main(void)
 {
     static const uint32_t vocab[7] = {50, 40, 30, 17, 90, 200, 2};
@@ -206,6 +278,10 @@ int main(void)
         alone(build_attention, &seven, "attention over seven fields");
         alone(build_attention, &narrow, "attention over five fields of six");
     }
+    grids();
+    alone(build_layer, &seven, "layer of attention over seven fields");
+    same(build_layer, build_layer_of_parts, &seven, "a layer of attention is norm(attention(v) + v)");
+    same(build_layer, build_layer_of_parts, &narrow, "and with vectors of six");
     alone(build_pair_attention, &seven, "attention over pairs of seven fields");
     alone(build_pair_attention, &narrow, "attention over pairs of five fields of six");
     return tap_done();
