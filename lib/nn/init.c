@@ -220,12 +220,10 @@ void ca_init_fill(ca_real *p, size_t width, size_t stride, uint64_t from_row, ui
         return;
     (void)snprintf(purpose, sizeof purpose, "init %s", name);
     rng = ca_rng_make(seed, purpose);
-#ifndef CA_DOUBLE
-    if (rule->kind == CA_INIT_NORMAL) {
-        fill_normal(p, width, stride, from_row * width, to_row * width, &rng, rule);
+    if (rule->kind == CA_INIT_NORMAL && sizeof *p == sizeof(float)) {
+        fill_normal((void *)p, width, stride, from_row * width, to_row * width, &rng, rule);
         return;
     }
-#endif
     for (uint64_t r = from_row; r < to_row; r++)
         for (size_t k = 0; k < width; k++) {
             uint64_t e = r * width + k;

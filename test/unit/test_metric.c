@@ -253,19 +253,19 @@ static void check_soft(void)
     ca_auc_fini(&b);
 }
 
-/* Every pair of rows with its weights, in long double. */
+/* Every pair of rows with its weights. Labels and weights are quarters, so that sums are exact. */
 static double by_pairs(const float *score, const float *label, const float *weight, size_t n)
 {
-    long double wins = 0, positives = 0, negatives = 0;
+    double wins = 0, positives = 0, negatives = 0;
 
     for (size_t i = 0; i < n; i++) {
-        positives += (long double)weight[i] * (long double)label[i];
-        negatives += (long double)weight[i] * (1 - (long double)label[i]);
+        positives += (double)weight[i] * (double)label[i];
+        negatives += (double)weight[i] * (1 - (double)label[i]);
         for (size_t k = 0; k < n; k++)
-            wins += (long double)weight[i] * (long double)label[i] * (long double)weight[k] * (1 - (long double)label[k]) *
-                    (score[i] > score[k] ? 1 : score[i] < score[k] ? 0 : 0.5L);
+            wins += (double)weight[i] * (double)label[i] * (double)weight[k] * (1 - (double)label[k]) *
+                    (score[i] > score[k] ? 1 : score[i] < score[k] ? 0 : 0.5);
     }
-    return (double)(wins / positives / negatives);
+    return wins / positives / negatives;
 }
 
 /* Scores of every sign and size, equal ones among them, weights, labels between 0 and 1; buffers that hold all or little. */
@@ -282,7 +282,7 @@ static void check_pairs(void)
             score[i] = kind == 0 ? (float)(draw(i, 0) - 8388608) * 1e-6f
                                  : kind == 1 ? (float)(draw(i, 0) % 7 - 3) : odd[(uint64_t)draw(i, 0) % 10];
             label[i] = kind == 2 ? (float)(draw(i, 1) % 5) / 4.0f : (float)(draw(i, 1) % 2);
-            weight[i] = kind == 0 ? 1.0f : (float)(draw(i, 2) % 9) / 3.0f;
+            weight[i] = kind == 0 ? 1.0f : (float)(draw(i, 2) % 9) / 4.0f;
         }
         want = by_pairs(score, label, weight, ROWS);
         for (size_t limit = 7; limit < 3 * ROWS; limit *= 9) {
