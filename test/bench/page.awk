@@ -277,10 +277,13 @@ function target_lines(    line, f, value, key, best, a, met, goal) {
       key = whole_key(f[2], f[3], f[4])
       if (goal && key in there) value = at[key, "seconds"]
     } else value = growth(f[1], f[2], f[3], f[4])
+    # of the multiply-add peak that the peer's speed times the goal would take
+    takes = f[1] == "peer" && value && at[key, "of_peak"] > 0 ? at[key, "of_peak"] * goal / value : 0
     met = value ? (less(f[1]) ? value <= goal : value >= goal) : 0
     print "| " (f[1] == "lazy" ? short(a[1]) " rows of tables, width " a[2] : f[2]) " | " f[3] " | " f[4] " | " goal " " f[6] " | " \
       (value ? sprintf(f[1] == "whole" ? "%.1f" : f[1] == "peak" ? "%.3f" : "%.2f", value) : dash) " | " \
-      (!value ? "" : met ? "met" : "not met" ((f[1], f[2], f[3], f[4]) in limit ? ": " limit[f[1], f[2], f[3], f[4]] : "")) " |"
+      (!value ? "" : met ? "met" : "not met" ((f[1], f[2], f[3], f[4]) in limit ? ": " limit[f[1], f[2], f[3], f[4]] : "") \
+      (takes ? sprintf("; it would take %.0f %% of the multiply-add peak", 100 * takes) : "")) " |"
   }
 }
 
