@@ -18,23 +18,14 @@ struct ca_rng ca_rng_make(uint64_t seed, const char *purpose)
 
 void ca_rng_block(const struct ca_rng *r, uint64_t index, uint32_t out[4])
 {
-    uint32_t c0 = (uint32_t)index, c1 = (uint32_t)(index >> 32), c2 = r->hi[0], c3 = r->hi[1];
-    uint32_t k0 = r->key[0], k1 = r->key[1];
+    uint32_t key[2] = {r->key[0], r->key[1]};
 
-    for (int i = 0; i < 10; i++) {
-        uint64_t p0 = (uint64_t)0xD2511F53u * c0;
-        uint64_t p1 = (uint64_t)0xCD9E8D57u * c2;
-        c0 = (uint32_t)(p1 >> 32) ^ c1 ^ k0;
-        c1 = (uint32_t)p1;
-        c2 = (uint32_t)(p0 >> 32) ^ c3 ^ k1;
-        c3 = (uint32_t)p0;
-        k0 += 0x9E3779B9u;
-        k1 += 0xBB67AE85u;
-    }
-    out[0] = c0;
-    out[1] = c1;
-    out[2] = c2;
-    out[3] = c3;
+    out[0] = (uint32_t)index;
+    out[1] = (uint32_t)(index >> 32);
+    out[2] = r->hi[0];
+    out[3] = r->hi[1];
+    for (int i = 0; i < CA_RNG_ROUNDS; i++, ca_rng_step_key(key))
+        ca_rng_round(&out[0], &out[1], &out[2], &out[3], key);
 }
 
 uint64_t ca_rng_u64(const struct ca_rng *r, uint64_t index)

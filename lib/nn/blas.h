@@ -22,7 +22,10 @@ void ca_gemm_nn(size_t m, size_t n, size_t k, const ca_real *a, size_t lda, cons
 void ca_gemm_tn(size_t m, size_t n, size_t k, const ca_real *a, size_t lda, const ca_real *b, size_t ldb, ca_real beta,
                 ca_real *c, size_t ldc);
 
-/* One thread for every later call, and the end of the others. Cheap and idempotent: ca_net_new calls it. */
+/*
+ * One thread for every later call, and the end of the others. Cheap and idempotent. It is called when a program with this
+ * file in it starts, and by ca_net_new, since the program may have changed the number meanwhile.
+ */
 void ca_blas_start(void);
 
 /* "OpenBLAS 0.3.21 threaded SkylakeX, own products: AVX2" (or none): static storage of the calling thread. */

@@ -57,7 +57,7 @@ struct draws {
 /* ca_rng_block of BLOCKS blocks. */
 CA_CLONES static void words(const struct ca_rng *rng, uint64_t first, struct draws *d)
 {
-    uint32_t k0 = rng->key[0], k1 = rng->key[1];
+    uint32_t key[2] = {rng->key[0], rng->key[1]};
 
     for (uint32_t b = 0; b < BLOCKS; b++) {
         d->word[0][b] = (uint32_t)(first + b);
@@ -65,14 +65,9 @@ CA_CLONES static void words(const struct ca_rng *rng, uint64_t first, struct dra
         d->word[2][b] = rng->hi[0];
         d->word[3][b] = rng->hi[1];
     }
-    for (int i = 0; i < 10; i++, k0 += 0x9E3779B9u, k1 += 0xBB67AE85u)
-        for (uint32_t b = 0; b < BLOCKS; b++) {
-            uint64_t p0 = (uint64_t)0xD2511F53u * d->word[0][b], p1 = (uint64_t)0xCD9E8D57u * d->word[2][b];
-            d->word[0][b] = (uint32_t)(p1 >> 32) ^ d->word[1][b] ^ k0;
-            d->word[1][b] = (uint32_t)p1;
-            d->word[2][b] = (uint32_t)(p0 >> 32) ^ d->word[3][b] ^ k1;
-            d->word[3][b] = (uint32_t)p0;
-        }
+    for (int i = 0; i < CA_RNG_ROUNDS; i++, ca_rng_step_key(key))
+        for (uint32_t b = 0; b < BLOCKS; b++)
+            ca_rng_round(&d->word[0][b], &d->word[1][b], &d->word[2][b], &d->word[3][b], key);
 }
 
 /* log x, x in (0, 1): x = 2^e m, m around 1, log m = 2 atanh((m - 1) / (m + 1)). Good to some 2^-51. */
@@ -105,8 +100,8 @@ CA_INLINE double fast_log(double x)
 }
 
 /*
- * What draw() makes of normal words, in single precision. Where the fast value is so near to the middle between two floats that it
- * may be the wrong one, the block is in doubt.
+ * What draw() makes of normal words, in single precision. Where the fast value is so near to the middle between two
+ * floats that it may be the wrong one, the block is in doubt.
  */
 CA_CLONES static void normals(double a, struct draws *d)
 {
