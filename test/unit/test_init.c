@@ -45,6 +45,31 @@ static void rows(const struct ca_init_rule *rule, size_t width, size_t stride, u
     ca_mem_free(p);
 }
 
+/*
+ * Draws that lie so near to the middle between two floats that logarithm, cosine and sine of a few units less than the C
+ * library's accuracy give the other one: found by a search over 2^27 of them.
+ */
+static void near_the_middle(void)
+{
+    static const struct ca_init_rule one = {CA_INIT_NORMAL, 1};
+    static const uint64_t element[] = {21372460, 30969958, 84636160};
+
+    for (size_t i = 0; i < sizeof element / sizeof element[0]; i++) {
+        struct ca_err err = {0};
+        struct ca_rng rng = ca_rng_make(7, "init tensor");
+        uint64_t row = element[i] / 4;
+        ca_real *p = ca_mem_zalloc((row + 1) * 4, sizeof *p, &err); /* all but the last row is never touched */
+        int same = p != NULL;
+
+        if (p)
+            ca_init_fill(p, 4, 4, row, row + 1, &one, 7, "tensor");
+        for (uint64_t e = 4 * row; p && e < 4 * row + 4; e++)
+            same &= p[e] == (ca_real)plain(&rng, &one, e);
+        OK(same, "a draw near the middle between two floats");
+        ca_mem_free(p);
+    }
+}
+
 int main(void)
 {
     static const struct ca_init_rule one = {CA_INIT_NORMAL, 1}, small = {CA_INIT_NORMAL, 1e-4}, odd = {CA_INIT_NORMAL, 0.3},
@@ -58,5 +83,6 @@ int main(void)
         rows(&uniform, width, width + width % 3, 3, 3 + 500 / width, "and what is not normal");
     }
     rows(&one, 5, 5, 9, 9, "no row");
+    near_the_middle();
     return tap_done();
 }
