@@ -184,3 +184,23 @@ PYTHON
   data
   (( $(rows) == zero ))
 }
+
+@test "a stage's seconds are those of the clock, and of all processes behind it" {
+  mkdir seed-0
+  # two processes at once, one of them a grandchild, each at work for a good while, and a third that sleeps
+  burn='i=0; while (( i++ < 300000 )); do :; done'
+  run -0 /usr/bin/python3 - "$TOP/pipelines/stage" seed-0/x "( ( $burn ) | cat ) & $burn; sleep 0.2; wait" << 'PYTHON'
+import csv, resource, subprocess, sys, time
+started = time.monotonic()
+subprocess.run(["bash", *sys.argv[1:]], check=True, stderr=subprocess.DEVNULL)
+clock = time.monotonic() - started
+used = resource.getrusage(resource.RUSAGE_CHILDREN)
+used = used.ru_utime + used.ru_stime
+r = next(csv.DictReader(open(sys.argv[2] + ".time"), delimiter="\t"))
+assert list(r) == ["train_s", "rows", "core_s"] and r["rows"] == "0", r
+# the stage itself takes some milliseconds of both
+assert max(0.2, clock / 2) < float(r["train_s"]) <= clock, (r, clock)
+assert 0.8 * used < float(r["core_s"]) <= used and used > 0.5, (r, used)
+PYTHON
+  [[ ! -e seed-0/x.times ]]
+}
