@@ -9,7 +9,7 @@ function cell(name, format) {
   return sprintf(format " ± ", $column[name]) sprintf(plain(format), $column[name "_sd"])
 }
 NR == 2 {
-  print "| method | AUC (%) | LogLoss | training (s) | rows trained | cost: µs a row × rows = s | cost: LogLoss above the teacher's |"
+  print "| method | AUC (%) | LogLoss | training (s) | rows trained | cost: core µs a row × rows = core s | cost: LogLoss above the teacher's |"
   print "|:--|--:|--:|--:|--:|--:|--:|"
   seeds = $column["seeds"]
 }

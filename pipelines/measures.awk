@@ -1,7 +1,8 @@
 # What every run measured with every seed: awk -v out=OUT -v total=FILE -f measures.awk RUNS.tsv
-# Reads OUT/seed-K/RUN.eval.tsv and the .time file of each of the run's stages; a run's seconds (of wall clock, and core_s
-# of processor time) and rows are the sums over its stages. cost_perf is equation 2 of CrossAdapt, the log loss on test above that of the same seed's teacher,
-# nan for a teacher itself. FILE gets the sums over all stages, each counted once however many runs share it.
+# Reads OUT/seed-K/RUN.eval.tsv and the .time file of each of the run's stages; a run's seconds (train_s of wall clock, core_s
+# of processor time) and rows are the sums over its stages. cost_perf is equation 2 of CrossAdapt, the log loss on test above
+# that of the same seed's teacher, nan for a teacher itself. FILE gets the sums over all stages, each counted once however many
+# runs share it.
 BEGIN { FS = OFS = "\t" }
 function stop(what) {
   print "measures.awk: " what > "/dev/stderr"

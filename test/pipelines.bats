@@ -44,10 +44,10 @@ for m in ['teacher'] + [m for m in table if m != 'teacher']:
         inherited = [f'{out}/seed-{k}/projected.time'] if m.startswith('crossadapt') else []
         times = [read(f) for f in glob.glob(d + '.time') + glob.glob(d + '.*.time') + inherited]
         assert len(times) == {'vanilla-kd': 2, 'crossadapt-full': 4, 'crossadapt-sample': 4}.get(m, 1), (m, times)
-        s, n = sum(float(t['train_s']) for t in times), sum(int(t['rows']) for t in times)
+        s, c, n = (sum(float(t[x]) for t in times) for x in ('train_s', 'core_s', 'rows'))
         loss[m, k] = float(e['logloss'])
-        per.append((100 * float(e['auc']), loss[m, k], s, n, s / n, loss[m, k] - loss['teacher', k]))
-    auc, ll, s, n, it, perf = zip(*per)
+        per.append((100 * float(e['auc']), loss[m, k], s, c, n, c / n, loss[m, k] - loss['teacher', k]))
+    auc, ll, s, c, n, it, perf = zip(*per)
     assert r['seeds'] == '2'
     for name, v in (('auc_pct', auc), ('logloss', ll), ('train_s', s)):
         close(r[name], statistics.mean(v)); close(r[name + '_sd'], statistics.stdev(v))
@@ -55,7 +55,7 @@ for m in ['teacher'] + [m for m in table if m != 'teacher']:
     if m == 'teacher':
         assert r['cost_perf'] == r['cost_comp_s'] == 'nan'
     else:
-        close(r['cost_iter_s'], statistics.mean(it)); close(r['cost_comp_s'], statistics.mean(s))
+        close(r['cost_iter_s'], statistics.mean(it)); close(r['cost_comp_s'], statistics.mean(c))
         close(r['cost_perf'], statistics.mean(perf)); close(r['cost_perf_sd'], statistics.stdev(perf))
     # 4:4:1:1 of 4000 rows; each of the ceil(400/128) online steps of crossadapt replays int(0.1 * 128) rows, and a
     # tenth of train is one batch of 128 a chunk of 1280, the last of 320 giving 32
