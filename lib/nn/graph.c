@@ -547,9 +547,36 @@ static void find_logit_nodes(struct ca_graph *g)
                 g->node[g->value[g->node[k].in[i]].node].for_logit = 1;
 }
 
+#define SMALL ((size_t)256 << 10)      /* dense parameters of a small network */
+#define CHUNK_SMALL ((size_t)2 << 20)  /* elements of a chunk */
+#define CHUNK_LARGE ((size_t)16 << 20)
+
+/*
+ * A small network wants its chunk near the second-level cache, a wide or large one wants long matrix products. Where a
+ * row keeps much from forward to backward, as in attention, a chunk is cut short: beyond CHUNK_SMALL threads wait for
+ * each other at the cache they share, and CHUNK_LARGE bounds the memory of a thread.
+ */
+static size_t rows_of_chunk(const struct ca_graph *g)
+{
+    size_t rows = 2 * CA_CHUNK_ROWS_LEAST, most = CHUNK_SMALL, widest = 0, row = 0;
+
+    for (size_t i = 0; i < g->n_values; i++) {
+        widest = g->value[i].width > widest ? g->value[i].width : widest;
+        row += g->value[i].root == (int)i ? 2 * row_length(g->value[i].width) : 0;
+    }
+    for (size_t k = 0; k < g->n_nodes; k++)
+        row += g->node[k].op.scratch_per_row;
+    if (widest >= 1024 || g->dense_count >= SMALL) {
+        rows *= 2;
+        most = CHUNK_LARGE;
+    }
+    for (; rows > CA_CHUNK_ROWS_LEAST && rows * row > most; rows /= 2)
+        ;
+    return rows;
+}
+
 int ca_graph_finish(struct ca_graph *g, ca_val logit, struct ca_err *err)
 {
-    size_t widest = 0;
 
     if (!g->fault.code && (!known(g, logit) || g->value[logit.id].width != 1))
         (void)ca_err_set(&g->fault, CA_EINTERNAL, "the logit of a network must be a value of width 1");
@@ -569,15 +596,10 @@ int ca_graph_finish(struct ca_graph *g, ca_val logit, struct ca_err *err)
     memmove(g->head + 1, g->head, g->n_heads * sizeof *g->head);
     g->head[0] = g->logit;
     g->n_heads++;
-    for (size_t i = 0; i < g->n_values; i++)
-        if (g->value[i].width > widest)
-            widest = g->value[i].width;
-    /* A small network wants its chunk in the second-level cache; a wide or large one wants long matrix products. */
-    g->chunk_rows = widest < 1024 && g->dense_count < (size_t)256 << 10 ? CA_CHUNK_ROWS_LEAST : 2 * CA_CHUNK_ROWS_LEAST;
-    g->lanes = g->dense_count < (size_t)256 << 10 ? 8 : 4;
-
     find_logit_nodes(g);
     place_in_concats(g);
+    g->chunk_rows = rows_of_chunk(g);
+    g->lanes = g->dense_count < SMALL ? 8 : 4;
     for (size_t i = 0; i < g->n_values; i++) {
         struct ca_value *v = &g->value[i];
         if (v->root != (int)i)

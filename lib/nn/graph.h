@@ -177,7 +177,7 @@ const struct ca_objective *ca_graph_get_objective(const struct ca_graph *g); /* 
 int ca_graph_finish(struct ca_graph *g, ca_val logit, struct ca_err *err) CA_CHECK_ME;
 
 /* Rows of a chunk (a multiple of the least) and number of gradient lanes: fixed by the graph, never by the machine. */
-#define CA_CHUNK_ROWS_LEAST 128
+#define CA_CHUNK_ROWS_LEAST 64
 size_t ca_graph_chunk_rows(const struct ca_graph *g);
 size_t ca_graph_lanes(const struct ca_graph *g);
 
