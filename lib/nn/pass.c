@@ -88,6 +88,8 @@ static void load_inputs(const struct batch *b, const struct ca_frame *w, size_t 
 
         for (size_t f = 0; f < g->embed[e].n_slots && !b->touched; f++) {
             const struct ca_table *t = &n->table[slot[f].table];
+            if (f + 1 < g->embed[e].n_slots)
+                ca_table_fetch(&n->table[slot[f + 1].table], b->feed->ids[slot[f + 1].column] + from, rows);
             ca_table_gather(t, &n->table_clock, b->feed->ids[slot[f].column] + from, rows, x.p + f * t->width, x.ld);
         }
         /* A few rows of all fields at a time: they stay in the first-level cache. */
@@ -557,13 +559,18 @@ static void backward_in_stages(struct batch *b, size_t lanes)
 
 /* ---- batches ---- */
 
-static int bad_id(const uint32_t *ids, size_t rows, uint32_t limit, const char *what, size_t number, struct ca_err *err)
+CA_CLONES static uint32_t largest(const uint32_t *ids, size_t rows)
 {
     uint32_t top = 0;
 
     for (size_t r = 0; r < rows; r++)
         top = ids[r] > top ? ids[r] : top;
-    if (top < limit)
+    return top;
+}
+
+static int bad_id(const uint32_t *ids, size_t rows, uint32_t limit, const char *what, size_t number, struct ca_err *err)
+{
+    if (largest(ids, rows) < limit)
         return 0;
     for (size_t r = 0; r < rows; r++)
         if (ids[r] >= limit) {

@@ -175,18 +175,27 @@ static void look(const struct ca_table *t, const struct ca_adam_clock *clock, ui
     }
 }
 
+CA_INLINE void fetch_row(const struct ca_table *t, uint32_t id)
+{
+    __builtin_prefetch(row_of(t, id));
+    if (t->mark)
+        __builtin_prefetch(&t->mark[id]);
+}
+
+void ca_table_fetch(const struct ca_table *t, const uint32_t *ids, size_t n)
+{
+    for (size_t r = 0; r < n && r < AHEAD; r++)
+        fetch_row(t, ids[r]);
+}
+
 CA_INLINE void gather_rows(const struct ca_table *t, const struct ca_adam_clock *clock, const uint32_t *ids, size_t n,
                            ca_real *out, size_t ld, size_t width)
 {
     for (size_t r = 0; r < n; r++) {
-        uint32_t last;
+        uint32_t last = t->mark ? t->mark[ids[r]].last : 0;
 
-        if (r + AHEAD < n) {
-            __builtin_prefetch(row_of(t, ids[r + AHEAD]));
-            if (t->mark)
-                __builtin_prefetch(&t->mark[ids[r + AHEAD]]);
-        }
-        last = t->mark ? t->mark[ids[r]].last : 0;
+        if (r + AHEAD < n)
+            fetch_row(t, ids[r + AHEAD]);
         if (last && last < clock->now)
             look(t, clock, ids[r], out + r * ld);
         else
@@ -194,7 +203,7 @@ CA_INLINE void gather_rows(const struct ca_table *t, const struct ca_adam_clock 
     }
 }
 
-void ca_table_gather(const struct ca_table *t, const struct ca_adam_clock *clock, const uint32_t *ids, size_t n,
+CA_CLONES void ca_table_gather(const struct ca_table *t, const struct ca_adam_clock *clock, const uint32_t *ids, size_t n,
                      ca_real *out, size_t ld)
 {
     BY_WIDTH(t, gather_rows(t, clock, ids, n, out, ld, width));

@@ -44,6 +44,9 @@ void ca_table_touch(struct ca_table *t, const struct ca_adam_clock *clock, const
 /* out(n, width) = values of batch rows [from, from+n), after ca_table_touch. */
 void ca_table_gather_touched(const struct ca_table *t, size_t from, size_t n, ca_real *out, size_t ld);
 
+/* Have the first rows of ids[n] on their way to the caches: they are the next to be gathered. */
+void ca_table_fetch(const struct ca_table *t, const uint32_t *ids, size_t n);
+
 /* out(n, width) = present values of ids[n]; changes nothing. */
 void ca_table_gather(const struct ca_table *t, const struct ca_adam_clock *clock, const uint32_t *ids, size_t n,
                      ca_real *out, size_t ld);
