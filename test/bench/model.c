@@ -5,7 +5,8 @@
  *
  *     model SECTION ARCH WHAT THREADS X [KEY=VALUE...]
  *
- * WHAT is train, infer, distill (ARCH is TEACHER+STUDENT: a step of both, as
+ * WHAT is train, infer (a model out of a file, without optimizer state, as
+ * ca-predict has it), distill (ARCH is TEACHER+STUDENT: a step of both, as
  * co-distillation has it, the teacher's optimizer every tenth), or dense: the
  * pass of a plain Adam over all rows of the tables and the spreading of a
  * batch's gradients into theirs, which is what a step would pay for its tables
@@ -20,6 +21,8 @@
  */
 #include <math.h>
 #include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include "base/pool.h"
 #include "model/train.h"
@@ -152,6 +155,37 @@ static struct ca_model *drawn_model(const struct ca_arch_spec *spec, const struc
     struct ca_model *m;
 
     must(ca_model_new(&m, spec, &d->head, NULL, 1, pool, err), err);
+    return m;
+}
+
+/* The same without optimizer state. A child draws it and writes it, so that the state is no part of this memory. */
+static struct ca_model *loaded_model(const struct ca_arch_spec *spec, const struct draw *d, struct ca_pool *pool,
+                                     struct ca_err *err)
+{
+    const char *dir = getenv("TMPDIR");
+    struct ca_model *m;
+    char path[4096];
+    int fd, status;
+    pid_t child;
+
+    (void)snprintf(path, sizeof path, "%s/bench-model-XXXXXX", dir ? dir : "/tmp");
+    if ((fd = mkstemp(path)) < 0 || close(fd) || (child = fork()) < 0) {
+        perror("bench: a file for a model");
+        exit(70);
+    }
+    if (!child) {
+        struct ca_pool *own = ca_pool_new(1, err);
+
+        must(!own, err);
+        must(ca_model_save(drawn_model(spec, d, own, err), path, CA_MODEL_WEIGHTS_ONLY, NULL, err), err);
+        _exit(0);
+    }
+    if (waitpid(child, &status, 0) < 0 || status) {
+        (void)fprintf(stderr, "bench: no model was written to %s\n", path);
+        exit(70);
+    }
+    must(ca_model_load(&m, path, CA_NET_INFERENCE, pool, err), err);
+    (void)unlink(path);
     return m;
 }
 
@@ -442,7 +476,7 @@ int main(int argc, char **argv)
         if (!strcmp(argv[3], "dense")) {
             dense(&r, &spec, &d, &s, pool);
         } else {
-            r.m = drawn_model(&spec, &d, pool, &err);
+            r.m = r.infer ? loaded_model(&spec, &d, pool, &err) : drawn_model(&spec, &d, pool, &err);
             drawn(&r, &d, &s);
         }
     }
