@@ -17,7 +17,7 @@ from torch import nn
 import torch.nn.functional as F
 
 NUMERIC, VOCAB, WIDTH, HIDDEN = 3, [40, 25, 12, 6, 3], 4, [8, 4]
-BATCH, STEPS = 32, 20
+BATCH, STEPS, STIRRED = 32, 20, 12
 
 
 def hidden_block(width, hidden):
@@ -199,12 +199,17 @@ def lane(k, n):
     return draw(k << 32, n)
 
 
-def weights(model):
-    """Tensor k, sorted by name, is lane 100 + k, from -1/2 to 1/2 in steps a float can hold; gains around 1."""
+def weights(model, stir=0):
+    """Tensor k, sorted by name, is lane 100 + k, from -1/2 to 1/2 in steps a float can hold; gains around 1.
+
+    stir moves each value by at most two of its last bits in single precision, another way for each number.
+    """
     for k, (name, p) in enumerate(sorted(model.state_dict().items())):
         u = (lane(100 + k, p.numel()) - 2**23) / 2.0**24
         if p.dim() == 1 and name.endswith("weight"):
             u = u + 1.0
+        if stir:
+            u = u * (1 + (lane(1000 * stir + k, p.numel()) - 2**23) * 2.0**-46)
         with torch.no_grad():
             p.copy_(torch.from_numpy(u).reshape(p.shape))
 
@@ -233,9 +238,9 @@ def loss(name, s, y, t):
     raise ValueError(name)
 
 
-def make(arch, kind=torch.float64):
+def make(arch, kind=torch.float64, stir=0):
     model = Model(arch, NUMERIC, VOCAB, WIDTH, HIDDEN).to(kind)
-    weights(model)
+    weights(model, stir)
     return model
 
 
@@ -243,9 +248,9 @@ def show(*fields, values):
     print(*fields, " ".join("%.12g" % v for v in np.ravel(values)), sep="\t")
 
 
-def train(arch, name, frozen=0, kind=torch.float64):
+def train(arch, name, frozen=0, kind=torch.float64, stir=0):
     """Losses before each step; the tables stay as they are for the first frozen steps."""
-    model = make(arch, kind)
+    model = make(arch, kind, stir)
     ids, x, y, t = (a if a.dtype == torch.int64 else a.to(kind) for a in data())
     tables = torch.optim.Adam(model.sparse_embedding.parameters(), lr=0.1)
     dense = torch.optim.Adam(model.dense.parameters(), lr=0.001)
@@ -264,11 +269,13 @@ def train(arch, name, frozen=0, kind=torch.float64):
 
 
 def losses(arch, name, loss, frozen=0):
-    """Prints the losses, and how far PyTorch's own are from them in single precision: Adam's steps make much of rounding."""
+    """Prints the losses, and for each step how far PyTorch's own are from it in single precision, at most of several runs
+    whose weights start a rounding apart: Adam's steps make much of it, and a unit near 0 may open in one run and not in
+    another."""
     out, model = train(arch, loss, frozen)
-    single = train(arch, loss, frozen, torch.float32)[0]
+    single = [train(arch, loss, frozen, torch.float32, stir)[0] for stir in range(STIRRED)]
     show(arch, "losses", name, values=out)
-    show(arch, "spread", name, values=float("%.0e" % max(abs(a / b - 1) for a, b in zip(single, out))))
+    show(arch, "spread", name, values=[float("%.0e" % max(abs(a / b - 1) for a in at)) for *at, b in zip(*single, out)])
     return model
 
 

@@ -20,12 +20,14 @@
 #define TOL_GRADIENT 1e-9
 #define TOL_LOSS 1e-8
 #define SPREAD 0
+#define SPREAD_ONE 0
 #define TOL_TRAINED 1e-7 /* of the two-node sum that stands for steps without a gradient */
 #else
 #define TOL_LOGIT 1e-5
 #define TOL_GRADIENT 1e-4
 #define TOL_LOSS 1e-6
-#define SPREAD 10 /* times what PyTorch in single precision is off by, where that is more */
+#define SPREAD 4 /* times what PyTorch in single precision is off by at that step, where that is more */
+#define SPREAD_ONE 10 /* the same where the oracle made but one run for it */
 #define TOL_TRAINED 1e-3
 #endif
 
@@ -212,19 +214,19 @@ static inline void check_training(const char *arch, const char *name, const stru
                            struct ca_pool *pool)
 {
     struct ca_model *m = make(arch, pool);
-    double worst = 0, spread = 0;
+    double worst = 0, spread[STEPS];
     char label[80];
 
-    OK(golden(arch, "spread", name, &spread, 1) == 1, "spread is there");
+    OK(golden(arch, "spread", name, spread, STEPS) == STEPS, "spread is there");
     OK(golden(arch, "losses", name, want, STEPS) == STEPS, "losses are there");
     for (size_t k = 0; k < STEPS; k++) {
         double got = batch(m, k, loss, NULL);
-        worst = fmax(worst, fabs(got - want[k]) / want[k]);
+        worst = fmax(worst, fabs(got - want[k]) / want[k] / fmax(TOL_LOSS, SPREAD * spread[k]));
         if (ca_net_step(m->net, k < frozen ? CA_STEP_DENSE : CA_STEP_ALL, NULL))
             abort();
     }
     (void)snprintf(label, sizeof label, "twenty losses of %s, %s", arch, name);
-    CLOSE(worst, 0, fmax(TOL_LOSS, SPREAD * spread), label);
+    CLOSE(worst, 0, 1, label);
     if (frozen && !ca_net_settle(m->net, NULL))
         check_tensors(m, arch, "trained", CA_STATE_WEIGHT, TOL_TRAINED);
     ca_model_free(m);

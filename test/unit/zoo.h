@@ -147,7 +147,7 @@ static double zoo_tolerance(const char *arch, size_t which, double least)
     double spread[4] = {0};
 
     (void)golden(arch, "spread", "", spread, 4);
-    return fmax(least, SPREAD * spread[which]);
+    return fmax(least, SPREAD_ONE * spread[which]);
 }
 
 static void zoo_first_batch(const char *arch, struct ca_pool *pool)
