@@ -3,8 +3,6 @@
  * bias beside a hidden stack, both on [numeric, embeddings], joined by a last
  * linear layer.
  */
-#include <stdio.h>
-
 #include "model/arch.h"
 #include "nn/ops.h"
 
@@ -14,13 +12,8 @@
 
 static ca_val build(struct ca_graph *g, const struct ca_arch_spec *spec)
 {
-    ca_val v = ca_arch_tables(g, spec), x0 = ca_arch_join(g, v), x = x0;
-    char name[64];
+    ca_val x0 = ca_arch_join(g, ca_arch_tables(g, spec)), x = ca_op_cross(g, x0, "dense.cross_layers", CROSS_LAYERS);
 
-    for (int i = 0; i < CROSS_LAYERS; i++) {
-        (void)snprintf(name, sizeof name, "dense.cross_layers.%d", i);
-        x = ca_op_cross(g, x0, x, name);
-    }
     return ca_op_linear(
         g,
         ca_op_concat(g, (ca_val[2]){x, ca_op_hidden_block(g, x0, "dense.deep_mlp", spec->hidden, spec->n_hidden)}, 2),

@@ -1,9 +1,10 @@
 /*
- * Products of linear forms: the cross layer of DCN in the form of the
+ * Products of linear forms: the cross layers of DCN in the form of the
  * CrossAdapt code, and the two that its version of xDeepFM's compressed
  * interaction network comes down to.
  */
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "nn/ops.h"
@@ -17,65 +18,132 @@ static struct ca_init_rule uniform(size_t n)
     return (struct ca_init_rule){CA_INIT_UNIFORM, 1 / sqrt((double)(n ? n : 1))};
 }
 
-/* ---- cross layer: param 0 weight [1, D], 1 bias [1]; scratch per row: alpha ---- */
+/*
+ * ---- cross layers: of layer l param 2l weight [1, D], 2l + 1 bias [1] ----
+ *
+ * Every layer adds a multiple of x0 to a multiple of x0: x_l = c_l x0 with c_0 = 1 and c_{l+1} = c_l + c_l (w_l.x0) + b_l.
+ * So the layers are a few dot products of x0, and no x_l between is ever made. Scratch: w_l.x0 and dL/d(w_l.x0), [n] each
+ * row; c at the end.
+ */
+
+struct cross {
+    size_t d, n, rows;
+    ca_real *s, *ds, *c; /* [rows, n], [rows, n], [rows] */
+};
+
+static struct cross cross_view(const struct ca_op *op, const struct ca_ctx *c)
+{
+    struct cross x = {.d = op->out_width, .n = op->n_params / 2, .rows = c->rows, .s = c->scratch};
+
+    x.ds = x.s + x.rows * x.n;
+    x.c = x.ds + x.rows * x.n;
+    return x;
+}
 
 CA_CLONES static void cross_forward(const struct ca_op *op, const struct ca_ctx *c)
 {
-    size_t n = op->out_width;
-    const ca_real *w = c->param + op->param_at[0];
+    struct cross x = cross_view(op, c);
 
-    for (size_t r = 0; r < c->rows; r++) {
-        const ca_real *restrict x0 = c->in[0].p + r * c->in[0].ld, *restrict x = c->in[1].p + r * c->in[1].ld;
-        ca_real *restrict y = c->out.p + r * c->out.ld;
-        ca_real alpha = ca_dot(n, x, w) + c->param[op->param_at[1]];
+    for (size_t r = 0; r < x.rows; r++) {
+        const ca_real *restrict x0 = c->in[0].p + r * c->in[0].ld;
+        ca_real *restrict y = c->out.p + r * c->out.ld, scale;
+        double k = 1;
 
-        for (size_t i = 0; i < n; i++)
-            y[i] = x0[i] * alpha + x[i];
-        c->scratch[r] = alpha;
+        for (size_t l = 0; l < x.n; l++) {
+            x.s[r * x.n + l] = ca_dot(x.d, x0, c->param + op->param_at[2 * l]);
+            k += k * (double)x.s[r * x.n + l] + (double)c->param[op->param_at[2 * l + 1]];
+        }
+        x.c[r] = scale = (ca_real)k;
+        for (size_t i = 0; i < x.d; i++)
+            y[i] = scale * x0[i];
     }
 }
 
-/* dalpha = dy.x0; dx0 += alpha dy; dw += dalpha x; dc += dalpha; dx += dy + dalpha w. x0 and x may be one value. */
+/* The numbers of a row, from the last layer to the first: dc_l = dc_{l+1} (1 + s_l), ds_l = dc_{l+1} c_l, db_l += dc_{l+1}. */
+static void cross_numbers_back(const struct cross *x, const struct ca_op *op, const struct ca_ctx *c, size_t r, double dc)
+{
+    const ca_real *s = x->s + r * x->n;
+    double k[CA_OP_MAX_PARAMS / 2 + 1] = {1};
+
+    for (size_t l = 0; l < x->n; l++)
+        k[l + 1] = k[l] + k[l] * (double)s[l] + (double)c->param[op->param_at[2 * l + 1]];
+    for (size_t l = x->n; l-- > 0;) {
+        if (c->dparam)
+            c->dparam[op->param_at[2 * l + 1]] += (ca_real)dc;
+        x->ds[r * x->n + l] = (ca_real)(dc * k[l]);
+        dc += dc * (double)s[l];
+    }
+}
+
+#define CROSS_TOGETHER 4 /* rows */
+
+/* dw += ds x0 and dx0 += ds w of some rows, in their order; what a row has of w and dw is read once for all of them. */
+CA_INLINE void cross_layer_back(size_t n, size_t rows, const ca_real *ds, size_t step, const ca_real *restrict w,
+                                struct ca_mat x0, ca_real *restrict dw, struct ca_mat dx0)
+{
+    if (dw)
+        for (size_t i = 0; i < n; i++) {
+            ca_real sum = dw[i];
+            for (size_t r = 0; r < rows; r++)
+                sum += ds[r * step] * x0.p[r * x0.ld + i];
+            dw[i] = sum;
+        }
+    for (size_t r = 0; dx0.p && r < rows; r++)
+        ca_axpy(n, ds[r * step], w, dx0.p + r * dx0.ld);
+}
+
 CA_CLONES static void cross_backward(const struct ca_op *op, const struct ca_ctx *c)
 {
-    size_t n = op->out_width;
-    const ca_real *w = c->param + op->param_at[0];
+    struct cross x = cross_view(op, c);
 
-    for (size_t r = 0; r < c->rows; r++) {
+    for (size_t r = 0; r < x.rows; r++) {
         const ca_real *dy = c->dout.p + r * c->dout.ld;
-        ca_real dalpha = ca_dot(n, dy, c->in[0].p + r * c->in[0].ld);
 
-        if (c->dparam) {
-            ca_axpy(n, dalpha, c->in[1].p + r * c->in[1].ld, c->dparam + op->param_at[0]);
-            c->dparam[op->param_at[1]] += dalpha;
-        }
+        cross_numbers_back(&x, op, c, r, (double)ca_dot(x.d, dy, c->in[0].p + r * c->in[0].ld));
         if (c->din[0].p)
-            ca_axpy(n, c->scratch[r], dy, c->din[0].p + r * c->din[0].ld);
-        if (c->din[1].p) {
-            ca_real *restrict dx = c->din[1].p + r * c->din[1].ld;
-            for (size_t i = 0; i < n; i++)
-                dx[i] = dx[i] + dy[i] + dalpha * w[i];
+            ca_axpy(x.d, x.c[r], dy, c->din[0].p + r * c->din[0].ld);
+    }
+    for (size_t r = 0, rows; r < x.rows; r += rows) {
+        struct ca_mat x0 = {c->in[0].p + r * c->in[0].ld, c->in[0].ld}, dx0 = {NULL, c->din[0].ld};
+
+        rows = x.rows - r < CROSS_TOGETHER ? 1 : CROSS_TOGETHER;
+        if (c->din[0].p)
+            dx0.p = c->din[0].p + r * dx0.ld;
+        for (size_t l = 0; l < x.n; l++) {
+            const ca_real *w = c->param + op->param_at[2 * l], *ds = x.ds + r * x.n + l;
+            ca_real *dw = c->dparam ? c->dparam + op->param_at[2 * l] : NULL;
+
+            if (rows == CROSS_TOGETHER)
+                cross_layer_back(x.d, CROSS_TOGETHER, ds, x.n, w, x0, dw, dx0);
+            else
+                cross_layer_back(x.d, 1, ds, x.n, w, x0, dw, dx0);
         }
     }
 }
 
 static uint64_t cross_flops(const struct ca_op *op)
 {
-    return 4 * (uint64_t)op->out_width;
+    return 4 * (uint64_t)op->out_width * (op->n_params / 2);
 }
 
 static const struct ca_op_type cross = {"cross", cross_forward, cross_backward, cross_flops, 0};
 
-ca_val ca_op_cross(struct ca_graph *g, ca_val x0, ca_val x, const char *name)
+ca_val ca_op_cross(struct ca_graph *g, ca_val x0, const char *name, size_t layers)
 {
     size_t n = ca_graph_width(g, x0);
-    struct ca_op op = {.type = &cross, .n_in = 2, .out_width = n, .n_params = 2, .scratch_per_row = 1};
+    struct ca_op op = {.type = &cross, .n_in = 1, .out_width = n, .n_params = 2 * layers, .scratch_per_row = 2 * layers + 1};
+    char part[256];
 
-    if (ca_graph_width(g, x) != n)
-        ca_graph_refuse(g, "a cross layer of values of different widths");
-    op.param[0] = ca_graph_param_of(g, name, "weight", 1, n, uniform(n));
-    op.param[1] = ca_graph_param_of(g, name, "bias", 1, 0, uniform(n));
-    return ca_graph_add(g, &op, (ca_val[2]){x0, x});
+    if (2 * layers > CA_OP_MAX_PARAMS) {
+        ca_graph_refuse(g, "more cross layers than an operator has parameters");
+        return x0;
+    }
+    for (size_t l = 0; l < layers; l++) {
+        (void)snprintf(part, sizeof part, "%s.%zu", name, l);
+        op.param[2 * l] = ca_graph_param_of(g, part, "weight", 1, n, uniform(n));
+        op.param[2 * l + 1] = ca_graph_param_of(g, part, "bias", 1, 0, uniform(n));
+    }
+    return ca_graph_add(g, &op, &x0);
 }
 
 /* ---- form of the outer product: param 0 weight [1, F F d], 1 bias [1]; scratch [rows, F d]: u_h = sum_m w_hm v_m ---- */

@@ -57,10 +57,10 @@ ca_val ca_op_sum(struct ca_graph *g, const ca_val *in, size_t n);
 ca_val ca_op_pair_pool(struct ca_graph *g, ca_val v, size_t fields);
 
 /*
- * Cross layer (DCN, CA form: the bias is one number inside): y = x0 (w.x + c) + x.
- * NAME.weight [1, D], NAME.bias [1], both U(-1/sqrt(D), 1/sqrt(D)). x0 and x may be the same value.
+ * Cross layers (DCN, CA form: the bias is one number inside), [D] -> [D]: x_{l+1} = x0 (w_l.x_l + b_l) + x_l, l from 0.
+ * NAME.l.weight [1, D], NAME.l.bias [1], both U(-1/sqrt(D), 1/sqrt(D)). At most four layers.
  */
-ca_val ca_op_cross(struct ca_graph *g, ca_val x0, ca_val x, const char *name);
+ca_val ca_op_cross(struct ca_graph *g, ca_val x0, const char *name, size_t layers);
 
 /* Linear form of the outer product of fields, [F*d] -> [1]: y = sum_hmk w_hmk v_hk v_mk + b. NAME.weight [1, F*F*d], NAME.bias [1]. */
 ca_val ca_op_outer_form(struct ca_graph *g, ca_val v, const char *name, size_t fields);
