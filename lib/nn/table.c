@@ -6,7 +6,7 @@
 
 #include "base/banned.h"
 
-#define AHEAD 16       /* rows of prefetch */
+#define AHEAD 32       /* rows of prefetch */
 #define MARKS_AHEAD 64 /* the same where a row is a few instructions */
 #define PIECE 64       /* elements looked at without changing them, at a time */
 

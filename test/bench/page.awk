@@ -76,15 +76,16 @@ function archs(    i, j, n, g, t, line, key, one) {
 }
 
 # a line for each case: speed with every number of threads
-function stages(section,    i, j, n, g, t, line, key, heading) {
+function stages(section,    i, j, n, g, t, line, key, heading, by_rows) {
   if (!groups[section]) return
+  by_rows = section == "rows" || section == "tool"
   n = split(threads[section], t, " ")
-  line = section == "rows" ? "| stage | what | rows |" : "| stage | what |"
+  line = by_rows ? "| stage | what | rows |" : "| stage | what |"
   for (j = 1; j <= n; j++) line = line " rows/s, " t[j] "T | ns/row | MB/s | rows/CPU s |"
-  print line " peak MB |"; rule(2 + (section == "rows") + 4 * n + 1)
+  print line " peak MB |"; rule(2 + by_rows + 4 * n + 1)
   for (i = 1; i <= groups[section]; i++) {
     split(grp[section, i], g, FS)
-    line = "| " g[1] " | " g[2] " |" (section == "rows" ? " " short(g[3]) " |" : "")
+    line = "| " g[1] " | " g[2] " |" (by_rows ? " " short(g[3]) " |" : "")
     for (j = 1; j <= n; j++) {
       key = key_of(section, g[1], g[2], t[j], g[3])
       line = line " " per_s(key) " | " (key in there ? at[key, "ns_per_row"] : dash) " | " short(at[key, "mb_per_s"]) " | " short(at[key, "per_cpu_s"]) " |"
@@ -187,14 +188,17 @@ function peers(    i, j, n, t, line, k, names, whats, m, s, setting, ours) {
   }
 }
 
-function tool_ratio(what, j,    i, g, memory, key) {
+# of the longest log
+function tool_ratio(what, j,    i, g, memory, key, most, value) {
   for (i = 1; i <= groups["tool"]; i++) {
     split(grp["tool", i], g, FS)
-    if (g[2] != what) continue
+    if (g[2] != what || g[3] + 0 < most) continue
     key = key_of("tool", g[1], what, j, g[3]); memory = key_of("tool", g[1], "in memory", j, g[3])
-    if (key in there && memory in there) return at[key, "per_s"] / at[memory, "per_s"]
+    if (!(key in there && memory in there)) continue
+    most = g[3] + 0
+    value = at[key, "per_s"] / at[memory, "per_s"]
   }
-  return 0
+  return value + 0
 }
 
 # how much more the longest log takes than the shortest, by the row: processor time, or peak memory of all of it
@@ -297,7 +301,8 @@ END {
     stages("stage")
   }
   if (groups["tool"]) {
-    title("From records on disk to a model", "The whole of ca-train, from its start to a model on disk, against the same rows out of memory.")
+    title("From records on disk to a model", "The whole of ca-train, from its start to a model on disk, against the same rows out of memory. Its start and end take as\n" \
+      "long for any number of rows; the target speaks of the longest log.")
     stages("tool")
   }
   whole()
