@@ -288,6 +288,22 @@ static void recorded(struct run *r, const struct ca_arch_spec *spec, const struc
     }
 }
 
+/*
+ * Bytes of rows of tables for a row of a batch, as if each look-up met a row that no other met: weights, and in training
+ * the moments as well, read and written.
+ */
+static double table_bytes(const struct ca_model *m, int infer)
+{
+    const struct ca_graph *g = ca_net_graph(m->net);
+    double sum = 0;
+
+    for (size_t i = 0; i < ca_graph_n_tables(g); i++) {
+        const struct ca_table_spec *t = ca_graph_get_table(g, i);
+        sum += (double)(t->n_columns * t->width * sizeof(float)) * (infer ? 1 : 6);
+    }
+    return sum;
+}
+
 /* ---- Adam over all rows --------------------------------------------------------- */
 
 struct tables {
@@ -443,7 +459,7 @@ int main(int argc, char **argv)
     struct ca_arch_spec spec, teacher_spec;
     const char *student = argc > 2 ? strchr(argv[2], '+') : NULL;
     char teacher[64];
-    double flop = 0;
+    double flop = 0, bytes = 0;
     int bad = argc < 6;
 
     if (argc == 2 && !strcmp(argv[1], "--engine")) {
@@ -481,11 +497,15 @@ int main(int argc, char **argv)
         }
     }
     /* backward is two products for each of forward */
-    if (r.m)
+    if (r.m) {
         flop = (double)ca_net_flops_per_row(r.m->net) * (r.infer ? 1 : 3);
-    if (r.teacher)
+        bytes = table_bytes(r.m, r.infer);
+    }
+    if (r.teacher) {
         flop += (double)ca_net_flops_per_row(r.teacher->net) * 3;
-    sample(argv[1], argv[2], argv[3], ca_pool_threads(pool), argv[5], r.rows, 0, flop * r.rows, &r.s);
+        bytes += table_bytes(r.teacher, 0);
+    }
+    sample(argv[1], argv[2], argv[3], ca_pool_threads(pool), argv[5], r.rows, bytes * r.rows, flop * r.rows, &r.s);
     ca_model_free(r.m);
     ca_model_free(r.teacher);
     ca_pool_free(pool);

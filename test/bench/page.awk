@@ -55,19 +55,21 @@ function machine(    i, j, n, g, t, line, key, unit) {
 function archs(    i, j, n, g, t, line, key, one) {
   if (!groups["arch"]) return
   title("Architectures", "The networks of the tools, through the calls that the tools make. Rows a second in memory, ids fresh for every step;\n" \
-    "GFLOP/s after the formulas of the model (training: three times forward), and their share of the multiply-add peak. Peak\n" \
-    "memory holds tables, moments and one batch. Architectures that no target speaks of are measured once, for half a second.")
+    "GFLOP/s after the formulas of the model (training: three times forward), and their share of the multiply-add peak; GB/s of\n" \
+    "rows of tables, as if each look-up met another row (in training with moments, read and written). Peak memory holds tables,\n" \
+    "moments and one batch. Architectures that no target speaks of are measured once, for half a second.")
   n = split(threads["arch"], t, " ")
   line = "| model | what |"
-  for (j = 1; j <= n; j++) line = line " rows/s, " t[j] "T | rows/CPU s | GFLOP/s | of peak |"
+  for (j = 1; j <= n; j++) line = line " rows/s, " t[j] "T | rows/CPU s | GFLOP/s | of peak | GB/s |"
   if (n > 1) line = line " speed-up |"
-  print line " peak MB |"; rule(2 + 4 * n + (n > 1) + 1)
+  print line " peak MB |"; rule(2 + 5 * n + (n > 1) + 1)
   for (i = 1; i <= groups["arch"]; i++) {
     split(grp["arch", i], g, FS)
     line = "| " g[1] " | " g[2] " |"
     for (j = 1; j <= n; j++) {
       key = key_of("arch", g[1], g[2], t[j], g[3])
-      line = line " " per_s(key) " | " short(at[key, "per_cpu_s"]) " | " short(at[key, "gflop_per_s"]) " | " percent(at[key, "of_peak"]) " |"
+      line = line " " per_s(key) " | " short(at[key, "per_cpu_s"]) " | " short(at[key, "gflop_per_s"]) " | " percent(at[key, "of_peak"]) " | " \
+        (at[key, "mb_per_s"] > 0 ? sprintf("%.2f", at[key, "mb_per_s"] / 1e3) : dash) " |"
       if (j == 1) one = at[key, "per_s"]
     }
     if (n > 1) line = line " " (one > 0 ? sprintf("%.2f", at[key, "per_s"] / one) : dash) " |"
