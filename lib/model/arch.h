@@ -64,7 +64,7 @@ struct ca_arch {
     const char *source;   /* the paper and the variant */
     const char *used;     /* where the three papers use it */
     const char *parameters; /* all but the rows of tables: dense_parameters of ca-train --dry-run */
-    const char *operations; /* of a prediction for one row: flops_per_row of ca-train --dry-run */
+    const char *operations; /* of a forward pass for one row, as in training: flops_per_row of ca-train --dry-run */
     /* Compose the operators; returns the logit. Faults stay in the graph. */
     ca_val (*build)(struct ca_graph *g, const struct ca_arch_spec *spec);
     enum ca_sizes sizes;

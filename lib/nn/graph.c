@@ -577,7 +577,6 @@ static size_t rows_of_chunk(const struct ca_graph *g)
 
 int ca_graph_finish(struct ca_graph *g, ca_val logit, struct ca_err *err)
 {
-
     if (!g->fault.code && (!known(g, logit) || g->value[logit.id].width != 1))
         (void)ca_err_set(&g->fault, CA_EINTERNAL, "the logit of a network must be a value of width 1");
     if (g->fault.code) {

@@ -503,13 +503,23 @@ const ca_real *ca_net_table_gradient(struct ca_net *n, size_t table, size_t row)
     return ca_table_gradient(&n->table[table], row);
 }
 
-uint64_t ca_net_flops_per_row(const struct ca_net *n)
+static uint64_t flops(const struct ca_graph *g, int all)
 {
     uint64_t sum = 0;
 
-    for (size_t k = 0; k < n->graph->n_nodes; k++) {
-        const struct ca_op *op = &n->graph->node[k].op;
-        sum += op->type->flops ? op->type->flops(op) : 0;
+    for (size_t k = 0; k < g->n_nodes; k++) {
+        const struct ca_op *op = &g->node[k].op;
+        sum += op->type->flops && (all || g->node[k].for_logit) ? op->type->flops(op) : 0;
     }
     return sum;
+}
+
+uint64_t ca_net_flops_per_row(const struct ca_net *n)
+{
+    return flops(n->graph, 1);
+}
+
+uint64_t ca_net_logit_flops_per_row(const struct ca_net *n)
+{
+    return flops(n->graph, 0);
 }

@@ -131,6 +131,8 @@ const ca_real *ca_net_table_gradient(struct ca_net *n, size_t table, size_t row)
 uint64_t ca_net_steps(const struct ca_net *n, unsigned which); /* CA_STEP_DENSE or CA_STEP_TABLES */
 void ca_net_set_steps(struct ca_net *n, unsigned which, uint64_t t);
 
-uint64_t ca_net_flops_per_row(const struct ca_net *n); /* forward */
+/* Operations of a forward pass for one row: of all operators, as in training; of those that a prediction needs. */
+uint64_t ca_net_flops_per_row(const struct ca_net *n);
+uint64_t ca_net_logit_flops_per_row(const struct ca_net *n);
 
 #endif

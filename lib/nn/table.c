@@ -203,8 +203,8 @@ CA_INLINE void gather_rows(const struct ca_table *t, const struct ca_adam_clock 
     }
 }
 
-CA_CLONES void ca_table_gather(const struct ca_table *t, const struct ca_adam_clock *clock, const uint32_t *ids, size_t n,
-                     ca_real *out, size_t ld)
+CA_CLONES void ca_table_gather(const struct ca_table *t, const struct ca_adam_clock *clock, const uint32_t *ids,
+                               size_t n, ca_real *out, size_t ld)
 {
     BY_WIDTH(t, gather_rows(t, clock, ids, n, out, ld, width));
 }

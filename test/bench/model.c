@@ -498,7 +498,7 @@ int main(int argc, char **argv)
     }
     /* backward is two products for each of forward */
     if (r.m) {
-        flop = (double)ca_net_flops_per_row(r.m->net) * (r.infer ? 1 : 3);
+        flop = (double)(r.infer ? ca_net_logit_flops_per_row(r.m->net) : 3 * ca_net_flops_per_row(r.m->net));
         bytes = table_bytes(r.m, r.infer);
     }
     if (r.teacher) {

@@ -241,6 +241,40 @@ static ca_val build_bad(struct ca_graph *g, const struct kit_shape *s)
     return ca_op_linear(g, ca_op_relu(g, ca_op_linear(g, v, "a", 0, 1)), "b", 1, 1);
 }
 
+/* Few parameters, and much that a row keeps. */
+static ca_val build_long(struct ca_graph *g, const struct kit_shape *s)
+{
+    ca_val v = ca_graph_embed(g, "t", s->width, (struct ca_init_rule){CA_INIT_NORMAL, 1});
+
+    for (int i = 0; i < 250; i++)
+        v = ca_op_relu(g, v);
+    return ca_op_linear(g, v, "out", 1, 1);
+}
+
+static size_t chunk_of(kit_build *build, const struct kit_shape *s)
+{
+    struct ca_err err = {0};
+    struct ca_inputs in = kit_inputs(s);
+    struct ca_graph *g = ca_graph_new(&in, &err);
+    size_t n;
+
+    kit_must(ca_graph_finish(g, build(g, s), &err), &err);
+    n = ca_graph_chunk_rows(g);
+    ca_graph_free(g);
+    return n;
+}
+
+/* Results of a model depend on it: it must not change unseen. */
+static void chunks(void)
+{
+    struct kit_shape wide = shape;
+
+    wide.hidden[0] = 6000;
+    OK(chunk_of(kit_mlp, &shape) == 128, "rows of a chunk of a small network");
+    OK(chunk_of(kit_mlp, &wide) == 256, "of a large one");
+    OK(chunk_of(build_long, &shape) == CA_CHUNK_ROWS_LEAST, "of one whose rows keep much");
+}
+
 static void building(void)
 {
     struct ca_err err = {0};
@@ -317,6 +351,8 @@ int main(void)
 {
     threads(kit_mlp, "mlp");
     threads(kit_fibinet, "fibinet");
+    threads(build_long, "rows that keep much");
+    chunks();
     reload();
     odd_batches();
     faults();
