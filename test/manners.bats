@@ -239,6 +239,17 @@ hung_up() { interrupted HUP; }
   each hung_up binary
 }
 
+# the temporary is there for a moment that no signal may fall into
+@test "a signal as soon as there is a temporary" {
+  for _ in {1..100}; do
+    ca-gen -q --rows 100M -o out &
+    until [[ -e .out.tmp.$! ]]; do :; done
+    kill -TERM $!
+    wait $! || true
+    [[ ! -e .out.tmp.$! ]]
+  done
+}
+
 cut_by_head() {
   run -0 bash -c 'trap "" PIPE; "$@" 2> err | head -c 1 > /dev/null; echo ${PIPESTATUS[0]}; cat err' - \
     "$tool" -q "${options[@]}" "${operands[@]}"

@@ -96,12 +96,14 @@ int ca_out_open(struct ca_out **out, const char *path, struct ca_err *err)
             destroy(o);
             return CA_EMEMORY;
         }
+        /* before there is anything to unlink: a signal may come as soon as there is */
+        o->slot = ca_sig_guard(o->tmp);
         o->fd = open(o->tmp, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
-        if (o->fd >= 0)
-            o->slot = ca_sig_guard(o->tmp);
     }
     if (o->fd < 0) {
         code = ca_err_sys(err, CA_EOPEN, "cannot create '%s'", path);
+        if (o->tmp)
+            ca_sig_release(o->slot);
         ca_mem_free(o->tmp);
         o->tmp = NULL;
         destroy(o);
