@@ -243,7 +243,7 @@ hung_up() { interrupted HUP; }
 @test "a signal as soon as there is a temporary" {
   for _ in {1..100}; do
     ca-gen -q --rows 100M -o out &
-    until [[ -e .out.tmp.$! ]]; do :; done
+    until [[ -e .out.tmp.$! ]] || ! kill -0 $!; do :; done
     kill -TERM $!
     wait $! || true
     [[ ! -e .out.tmp.$! ]]
