@@ -264,6 +264,27 @@ static size_t chunk_of(kit_build *build, const struct kit_shape *s)
     return n;
 }
 
+/* A second output, which only training may look at. */
+static ca_val build_beside(struct ca_graph *g, const struct kit_shape *s)
+{
+    ca_val v = ca_graph_embed(g, "t", s->width, (struct ca_init_rule){CA_INIT_NORMAL, 1});
+
+    ca_graph_head(g, ca_op_linear(g, ca_op_linear(g, v, "beside", 7, 0), "other", 1, 0));
+    return ca_op_linear(g, v, "out", 1, 0);
+}
+
+static void operations(void)
+{
+    struct ca_pool *pool = ca_pool_new(1, NULL);
+    struct ca_net *n = kit_net(build_beside, &shape, pool, 1, 0);
+    uint64_t width = shape.fields * shape.width;
+
+    OK(ca_net_logit_flops_per_row(n) == 2 * width, "operations of a prediction");
+    OK(ca_net_flops_per_row(n) == 2 * (width + 7 * width + 7), "and of all outputs");
+    ca_net_free(n);
+    ca_pool_free(pool);
+}
+
 /* Results of a model depend on it: it must not change unseen. */
 static void chunks(void)
 {
@@ -353,6 +374,7 @@ int main(void)
     threads(kit_fibinet, "fibinet");
     threads(build_long, "rows that keep much");
     chunks();
+    operations();
     reload();
     odd_batches();
     faults();
