@@ -241,14 +241,25 @@ static ca_val build_bad(struct ca_graph *g, const struct kit_shape *s)
     return ca_op_linear(g, ca_op_relu(g, ca_op_linear(g, v, "a", 0, 1)), "b", 1, 1);
 }
 
-/* Few parameters, and much that a row keeps. */
+/* Much that a row keeps: 250 times x. */
+static ca_val long_chain(struct ca_graph *g, ca_val x)
+{
+    for (int i = 0; i < 250; i++)
+        x = ca_op_relu(g, x);
+    return ca_op_linear(g, x, "out", 1, 1);
+}
+
+/* With few parameters, and in a wide network. */
 static ca_val build_long(struct ca_graph *g, const struct kit_shape *s)
+{
+    return long_chain(g, ca_graph_embed(g, "t", s->width, (struct ca_init_rule){CA_INIT_NORMAL, 1}));
+}
+
+static ca_val build_long_wide(struct ca_graph *g, const struct kit_shape *s)
 {
     ca_val v = ca_graph_embed(g, "t", s->width, (struct ca_init_rule){CA_INIT_NORMAL, 1});
 
-    for (int i = 0; i < 250; i++)
-        v = ca_op_relu(g, v);
-    return ca_op_linear(g, v, "out", 1, 1);
+    return long_chain(g, ca_op_linear(g, v, "in", 1024, 1));
 }
 
 static size_t chunk_of(kit_build *build, const struct kit_shape *s)
@@ -294,6 +305,7 @@ static void chunks(void)
     OK(chunk_of(kit_mlp, &shape) == 128, "rows of a chunk of a small network");
     OK(chunk_of(kit_mlp, &wide) == 256, "of a large one");
     OK(chunk_of(build_long, &shape) == CA_CHUNK_ROWS_LEAST, "of one whose rows keep much");
+    OK(chunk_of(build_long_wide, &shape) == CA_CHUNK_ROWS_LEAST, "and of a wide one");
 }
 
 static void building(void)
